@@ -1,0 +1,165 @@
+"""What a handler knows about the call it serves, and what it sets for the calls it makes.
+
+One context variable holds it all. It is replaced, never changed in place (but for the reply headers), so that a task
+started inside a handler keeps what it saw.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from mesh.call.call import Call
+from mesh.call.clock import LoopClock
+from mesh.call.trace import Trace
+
+# Prefixes of header keys that belong to the protocols below; an application may not set them.
+RESERVED_PREFIXES = ("$rpc$-", "$tracing$", "$mesh$")
+
+
+class Context:
+    """The call being served, if any, and the scopes opened around the code that asks.
+
+    `deadline` is in seconds of the loop's clock (None: no limit yet), `headers` are the caller's, `reply_headers` go
+    back to it, `outgoing` are the headers that the next calls carry one hop, `baggage` travels to all further down.
+    """
+
+    __slots__ = ("baggage", "call", "deadline", "outgoing", "reply_headers", "trace")
+
+    def __init__(
+        self,
+        call: Call | None,
+        deadline: float | None,
+        trace: Trace | None,
+        outgoing: Mapping[str, str],
+        baggage: Mapping[str, str],
+        reply_headers: dict[str, str],
+    ) -> None:
+        self.call = call
+        self.deadline = deadline
+        self.trace = trace
+        self.outgoing = outgoing
+        self.baggage = baggage
+        self.reply_headers = reply_headers
+
+    @property
+    def caller(self) -> str | None:
+        """Who called, by its own word; None outside a handler."""
+        return self.call.caller if self.call else None
+
+    @property
+    def service(self) -> str | None:
+        """The service that was called; None outside a handler."""
+        return self.call.service if self.call else None
+
+    @property
+    def method(self) -> str | None:
+        """`Service::method` being served; None outside a handler."""
+        return self.call.method.wire_name if self.call else None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The application headers that came with the call."""
+        return self.call.headers if self.call else {}
+
+    def remaining_ms(self) -> float | None:
+        """Milliseconds left until the deadline (never negative); None when there is no deadline."""
+        if self.deadline is None:
+            return None
+        return max(0.0, (self.deadline - LoopClock().now()) * 1000)
+
+    def replace(
+        self,
+        *,
+        deadline: float | None = None,
+        outgoing: Mapping[str, str] | None = None,
+        baggage: Mapping[str, str] | None = None,
+        trace: Trace | None = None,
+    ) -> Context:
+        """The same context with some of it replaced."""
+        return Context(
+            self.call,
+            self.deadline if deadline is None else deadline,
+            self.trace if trace is None else trace,
+            self.outgoing if outgoing is None else outgoing,
+            self.baggage if baggage is None else baggage,
+            self.reply_headers,
+        )
+
+
+_EMPTY: Mapping[str, str] = {}
+context_var: ContextVar[Context | None] = ContextVar("mesh_context", default=None)
+
+
+def current_or_none() -> Context | None:
+    """The context of the running code; None when it serves no call and opened no scope."""
+    return context_var.get()
+
+
+def current() -> Context:
+    """The context of the running code; an empty one when it serves no call and opened no scope."""
+    return context_var.get() or Context(None, None, None, _EMPTY, _EMPTY, {})
+
+
+def serving(call: Call, reply_headers: dict[str, str]) -> Context:
+    """The context in which the handler of `call` runs."""
+    return Context(call, call.deadline, call.trace, _EMPTY, call.baggage, reply_headers)
+
+
+@contextmanager
+def _scope(context: Context) -> Iterator[Context]:
+    token = context_var.set(context)
+    try:
+        yield context
+    finally:
+        context_var.reset(token)
+
+
+@contextmanager
+def deadline(*, ms: float) -> Iterator[Context]:
+    """Calls made inside have `ms` milliseconds, counted from here; a deadline that is already nearer stays.
+
+    Inside a running loop only. Raises ValueError unless `ms` is positive.
+    """
+    if not ms > 0:
+        raise ValueError(f"a deadline must be a positive number of milliseconds, got {ms!r}")
+    here = current()
+    when = LoopClock(asyncio.get_running_loop()).now() + ms / 1000
+    if here.deadline is not None:
+        when = min(when, here.deadline)
+    with _scope(here.replace(deadline=when)) as context:
+        yield context
+
+
+@contextmanager
+def headers(values: Mapping[str, str]) -> Iterator[Context]:
+    """Calls made inside carry these application headers, one hop far, besides those of an outer scope.
+
+    Raises TypeError for what is not text and ValueError for a key that belongs to the protocol.
+    """
+    _check_texts("header", values)
+    here = current()
+    with _scope(here.replace(outgoing={**here.outgoing, **values})) as context:
+        yield context
+
+
+@contextmanager
+def baggage(values: Mapping[str, str] | None = None, /, **more: str) -> Iterator[Context]:
+    """Calls made inside, and all that are made because of them, carry these texts (tenant, developer)."""
+    added = {**(values or {}), **more}
+    _check_texts("baggage", added)
+    here = current()
+    with _scope(here.replace(baggage={**here.baggage, **added})) as context:
+        yield context
+
+
+def _check_texts(what: str, values: Mapping[str, str]) -> None:
+    for key, value in values.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise TypeError(f"{what} {key!r}: keys and values are text, got {type(value).__name__}")
+        if not key or key.startswith(RESERVED_PREFIXES):
+            raise ValueError(
+                f"{what} {key!r}: a key may not be empty or start with {', '.join(RESERVED_PREFIXES)} (reserved)"
+            )
