@@ -1,7 +1,7 @@
 """One timer for all deadlines of a loop: a wheel of coarse ticks.
 
 A loop timer per call costs microseconds to arm and cancel, and nearly all are cancelled. Here arming is one append,
-cancelling is one flag, and the loop is woken once per tick that holds anything. The price is precision: a timer fires
+cancelling is one removal, and the loop is woken once per tick that holds anything. The price is precision: a timer fires
 up to one tick late, never early.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mesh.call.clock import Clock
+from mesh.call.clock import Clock, Timer
 
 TICK_S = 0.005  # deadlines are told in whole milliseconds and missed by a network's jitter; 5 ms is below both
 
@@ -17,47 +17,45 @@ TICK_S = 0.005  # deadlines are told in whole milliseconds and missed by a netwo
 class Entry:
     """One armed timer; `cancel()` any number of times."""
 
-    __slots__ = ("_callback",)
+    __slots__ = ("_callback", "_slot")
 
-    def __init__(self, callback: Callable[[], object]) -> None:
-        self._callback: Callable[[], object] | None = callback
+    def __init__(self, callback: Callable[[], object], slot: dict[Entry, None]) -> None:
+        self._callback = callback
+        self._slot = slot
 
     def cancel(self) -> None:
-        self._callback = None
+        self._slot.pop(self, None)
 
     def fire(self) -> None:
-        callback, self._callback = self._callback, None
-        if callback is not None:
-            callback()
+        self._callback()
 
 
 class TimerWheel:
-    """Timers of one clock. Entries beyond their tick's firing are forgotten; cancelled ones stay until their tick."""
+    """Timers of one clock. A cancelled entry is let go at once, so that long deadlines hold no finished calls."""
 
     def __init__(self, clock: Clock, tick_s: float = TICK_S) -> None:
         self._clock = clock
         self._per_second = 1.0 / tick_s
         self._tick_s = tick_s
-        self._slots: dict[int, list[Entry]] = {}
+        self._slots: dict[int, dict[Entry, None]] = {}
         self._armed: int | None = None  # the tick that the clock will wake us for
-        self._timer: object = None
+        self._timer: Timer | None = None
 
     def at(self, when: float, callback: Callable[[], object]) -> Entry:
         """Calls `callback()` within one tick after `when` (seconds of the clock)."""
-        entry = Entry(callback)
         tick = int(when * self._per_second) + 1
         slot = self._slots.get(tick)
-        if slot is not None:
-            slot.append(entry)
-            return entry
-        self._slots[tick] = [entry]
-        if self._armed is None or tick < self._armed:
-            self._arm(tick)
+        if slot is None:
+            slot = self._slots[tick] = {}
+            if self._armed is None or tick < self._armed:
+                self._arm(tick)
+        entry = Entry(callback, slot)
+        slot[entry] = None
         return entry
 
     def _arm(self, tick: int) -> None:
         if self._timer is not None:
-            self._timer.cancel()  # type: ignore[attr-defined]
+            self._timer.cancel()
         self._armed = tick
         self._timer = self._clock.call_at(tick * self._tick_s, self._fire)
 
@@ -73,12 +71,12 @@ class TimerWheel:
             entry.fire()
 
     def __len__(self) -> int:
-        """Entries held, cancelled ones included (for the leak check)."""
+        """Timers that are armed."""
         return sum(len(slot) for slot in self._slots.values())
 
     def close(self) -> None:
         """Forgets everything; nothing fires any more."""
         if self._timer is not None:
-            self._timer.cancel()  # type: ignore[attr-defined]
+            self._timer.cancel()
         self._timer = self._armed = None
         self._slots.clear()
