@@ -1,0 +1,235 @@
+"""One Consul agent of our own, as a child process: for `mesh up` and for tests.
+
+One rule: it listens on 127.0.0.1 only, on ports that nobody else has, and never outlives its parent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError
+
+START_TIMEOUT_S = 20.0  # a leader stands after 0.2 s here; a machine full of tests takes seconds
+STOP_TIMEOUT_S = 5.0  # a clean stop takes 50 ms; after this it is killed
+START_ATTEMPTS = 3  # a port found free may be gone when the agent binds it
+PORTS = (20_000, 30_000)  # below the kernel's range for outgoing connections, which would take them from under us
+CONNECTIONS_PER_CLIENT = 8192  # default 200: a whole cluster on one address holds more long polls than that
+
+_POLL_S = 0.02
+_PR_SET_PDEATHSIG = 1
+
+
+class ConsulAgent:
+    """A Consul server agent, alone in its own cluster.
+
+    `dev` keeps everything in memory: a restart comes back empty. Otherwise state lives in `data_dir`. `http_port` 0
+    takes a free one; all ports stay the same over restarts, so that clients find the agent again. `config` is merged
+    into the agent's configuration file (readable by the owner only, so that a token may stand in it).
+
+    The agent dies with the thread that started it: start it from the thread that lives longest, the main one.
+    """
+
+    def __init__(
+        self,
+        binary: Path,
+        data_dir: Path,
+        *,
+        http_port: int = 0,
+        name: str = "thriftmesh",
+        dev: bool = True,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.name = name
+        self.log_file = data_dir / "consul.log"
+        self._binary = binary
+        self._data_dir = data_dir
+        self._dev = dev
+        self._config = dict(config or {})
+        self._wanted_http_port = http_port
+        self._ports: dict[str, int] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def http_port(self) -> int:
+        """0 before the first start, unless one was asked for."""
+        return self._ports.get("http", self._wanted_http_port)
+
+    @property
+    def url(self) -> str:
+        """As `open_registry` takes it."""
+        return f"consul://127.0.0.1:{self.http_port}"
+
+    @property
+    def http_url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    async def __aenter__(self) -> ConsulAgent:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Starts the agent and returns once it has a leader and answers. Raises RuntimeError with the log's end."""
+        if self.running:
+            return
+        self._data_dir.mkdir(parents=True, exist_ok=True)
+        first_time = not self._ports
+        for attempt in range(1, START_ATTEMPTS + 1):
+            if first_time:
+                self._ports = _free_ports(self._wanted_http_port)
+            try:
+                self._launch()
+                await self._leader()
+                return
+            except BaseException as error:
+                await self.stop()
+                retry = isinstance(error, RuntimeError) and first_time and "already in use" in str(error)
+                if not retry or attempt == START_ATTEMPTS:
+                    raise
+
+    async def stop(self) -> None:
+        """Ends the agent in order: asks, waits a bounded time, kills. May be started again."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGCONT)  # a stopped process would never read the next one
+            process.terminate()
+        try:
+            give_up = time.monotonic() + STOP_TIMEOUT_S
+            while process.poll() is None and time.monotonic() < give_up:
+                await asyncio.sleep(_POLL_S)
+        finally:
+            process.kill()
+            process.wait()  # bounded: SIGKILL is not a request
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash would end it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _launch(self) -> None:
+        configuration = self._data_dir / "agent.json"
+        with open(os.open(configuration, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            json.dump(self._settings(), file, indent=1)
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._binary, "agent", *(["-dev"] if self._dev else []), "-config-file", str(configuration)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self._data_dir,
+                start_new_session=True,  # a Ctrl-C in the terminal is for the parent, which stops us in order
+                preexec_fn=_die_with_parent(),
+            )
+
+    def _settings(self) -> dict[str, Any]:
+        settings: dict[str, Any] = {
+            "node_name": self.name,
+            "bind_addr": "127.0.0.1",
+            "client_addr": "127.0.0.1",
+            "ports": {**self._ports, "https": -1, "dns": -1, "grpc": -1, "serf_wan": -1},
+            "log_level": "warn",
+            "disable_update_check": True,  # it would call its vendor
+            "connect": {"enabled": False},
+            "limits": {"http_max_conns_per_client": CONNECTIONS_PER_CLIENT},
+            # One server alone cannot be out-voted: the short election timers only make the start faster.
+            "performance": {"raft_multiplier": 1},
+        }
+        if not self._dev:
+            settings |= {"server": True, "bootstrap_expect": 1, "data_dir": str(self._data_dir / "data")}
+        return settings | self._config
+
+    async def _leader(self) -> None:
+        client = AsyncHTTPClient(force_instance=True)
+        # The server port tells our agent from another one that took the HTTP port first.
+        leader = f'"127.0.0.1:{self._ports["server"]}"'.encode()
+        give_up = time.monotonic() + START_TIMEOUT_S
+        try:
+            while True:
+                if not self.running:
+                    raise RuntimeError(f"the Consul agent ended at once: {self._log_end()}")
+                if time.monotonic() > give_up:
+                    raise RuntimeError(
+                        f"the Consul agent has no leader after {START_TIMEOUT_S:.0f} s: {self._log_end()}"
+                    )
+                with contextlib.suppress(OSError, HTTPClientError):
+                    answer = await client.fetch(f"{self.http_url}/v1/status/leader", request_timeout=2.0)
+                    if answer.body.strip() == leader:
+                        return
+                await asyncio.sleep(_POLL_S)
+        finally:
+            client.close()
+
+    def _log_end(self) -> str:
+        lines = self.log_file.read_text("utf-8", errors="replace").strip().splitlines()
+        errors = [line.strip() for line in lines[-20:] if "error" in line.lower() or "==>" in line]
+        return " | ".join((errors or lines)[-3:]) or "its log is empty"
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """What the child does between fork and exec so that the kernel kills it when the thread that forked is gone."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl  # looked up before the fork: afterwards only the call is safe
+    parent = os.getpid()
+
+    def arrange() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it died before we asked
+            os._exit(1)
+
+    return arrange
+
+
+def _free_ports(http_port: int) -> dict[str, int]:
+    """`http` as asked for or free, and the two that a server agent cannot do without."""
+    ports = {"http": http_port or _free_port()}
+    for name in ("serf_lan", "server"):
+        port = _free_port()
+        while port in ports.values():
+            port = _free_port()
+        ports[name] = port
+    return ports
+
+
+def _free_port() -> int:
+    """A port of 127.0.0.1 that is free for TCP and UDP (gossip uses both). Random, so that two starters rarely meet."""
+    for _ in range(200):
+        port = random.SystemRandom().randrange(*PORTS)
+        try:
+            with (
+                socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+            ):
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
+                return port
+        except OSError:
+            continue
+    raise RuntimeError(f"no free port between {PORTS[0]} and {PORTS[1]}")
