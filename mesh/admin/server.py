@@ -1,0 +1,192 @@
+"""The admin side's HTTP server: a few pages for people, Prometheus and the registry's health check.
+
+One rule: it must answer when the rest is in trouble, so it shares nothing with the RPC side but the loop, and a page
+that fails takes no other page with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import ipaddress
+import logging
+import os
+import socket
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
+from tornado.web import Application, RequestHandler
+
+from mesh.admin.pages import AdminSources, Answer, Route, index, standard_routes, text_answer
+
+log = logging.getLogger(__name__)
+
+MAX_CONNECTIONS = 64  # Prometheus, the registry's check and some people; more would be a leak at the other end
+MAX_HEADER_BYTES = 16 * 1024  # a browser's cookies for localhost can be long; nothing else is
+MAX_BODY_BYTES = 4 * 1024  # every page is a GET
+READ_TIMEOUT_S = 5.0  # for a request's body; who cannot send 4 KiB in it is not there any more
+IDLE_TIMEOUT_S = 90.0  # longer than Prometheus' usual 60 s between scrapes, so that its connection is kept
+PAGE_TIMEOUT_S = 5.0  # registries' checks give up after about as long
+CLOSE_TIMEOUT_S = 1.0  # for connections to end; the process is about to
+
+
+class Admin:
+    """`async with Admin("127.0.0.1:0", sources) as admin`; `admin.address` is where it listens (`HOST:PORT`).
+
+    `routes` are further pages. Raises ValueError for two pages under one path, OSError when it cannot listen.
+    """
+
+    def __init__(self, listen: str, sources: AdminSources, *, routes: tuple[Route, ...] = ()) -> None:
+        self._listen = listen
+        self._sources = sources
+        self._routes: dict[str, Route] = {}
+        for route in (*standard_routes(sources), *routes):
+            self.add(route)
+        self._server: _Server | None = None
+        self.address = ""
+
+    def add(self, route: Route) -> None:
+        """One more page, also while it runs."""
+        if route.path in self._routes or route.path == "/":
+            raise ValueError(f"the admin side has a page {route.path} already")
+        if not route.path.startswith("/"):
+            raise ValueError(f"an admin page's path starts with a slash, got {route.path!r}")
+        self._routes[route.path] = route
+
+    async def __aenter__(self) -> Admin:
+        listener = _bind(self._listen)
+        self.address = _address(listener)
+        loopback = ipaddress.ip_address(listener.getsockname()[0]).is_loopback
+        application = Application(
+            [(r"(/.*)", _Handler, {"admin": self, "loopback": loopback})], log_function=lambda handler: None
+        )
+        self._server = _Server(
+            application,
+            max_header_size=MAX_HEADER_BYTES,
+            max_body_size=MAX_BODY_BYTES,
+            body_timeout=READ_TIMEOUT_S,
+            idle_connection_timeout=IDLE_TIMEOUT_S,
+        )
+        self._server.add_socket(listener)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        server.stop()
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await server.close_all_connections()
+        except TimeoutError:
+            log.warning("admin connections did not end within %.0f ms", CLOSE_TIMEOUT_S * 1000)
+
+    async def answer(self, path: str) -> Answer:
+        """The page under `path`; 404 when there is none, 500 when it failed."""
+        if path == "/":
+            return index(self._sources.health().name, tuple(self._routes.values()))
+        route = self._routes.get(path)
+        if route is None:
+            known = "\n".join(self._routes)
+            return _with_status(404, f"no page {path}; there are:\n{known}\n")
+        async with asyncio.timeout(PAGE_TIMEOUT_S):
+            made = route.page()
+            return await made if inspect.isawaitable(made) else made
+
+
+class _Server(HTTPServer):
+    """Tornado's server with a limit on connections."""
+
+    _open: int
+
+    def initialize(self, *args: Any, **kwargs: Any) -> None:
+        super().initialize(*args, **kwargs)
+        self._open = 0
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        if self._open >= MAX_CONNECTIONS:
+            log.warning("admin connection from %s refused: %d are open", address, self._open)
+            stream.close()
+            return
+        self._open += 1
+        super().handle_stream(stream, address)
+
+    def on_close(self, server_conn: object) -> None:
+        self._open -= 1
+        super().on_close(server_conn)
+
+
+class _Handler(RequestHandler):
+    SUPPORTED_METHODS = ("GET", "HEAD")
+
+    def initialize(self, admin: Admin, loopback: bool) -> None:
+        self._admin = admin
+        self._loopback = loopback
+
+    def set_default_headers(self) -> None:
+        self.clear_header("Server")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+    async def get(self, path: str) -> None:
+        if self._loopback and not _is_local_name(self.request.host_name):
+            self._send(_with_status(403, "the admin side listens on loopback: ask by 127.0.0.1 or localhost\n"))
+            return
+        try:
+            answer = await self._admin.answer(path)
+        except TimeoutError:
+            answer = _with_status(503, f"{path} took longer than {PAGE_TIMEOUT_S:.0f} s\n")
+        except Exception as error:
+            log.exception("the admin page %s failed", path)
+            answer = _with_status(500, f"{path} failed: {type(error).__name__}; the log has the stack\n")
+        self._send(answer)
+
+    head = get
+
+    def _send(self, answer: Answer) -> None:
+        self.set_status(answer.status)
+        self.set_header("Content-Type", answer.content_type)
+        self.finish(answer.body)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish("the admin side only answers GET\n" if status_code == 405 else f"{status_code}\n")
+
+
+def _with_status(status: int, text: str) -> Answer:
+    made = text_answer(text)
+    return Answer(made.body, made.content_type, status)
+
+
+def _is_local_name(host: str) -> bool:
+    """An address or `localhost`. A web page can point a name of its own at 127.0.0.1 (DNS rebinding) and read along."""
+    if host == "localhost":
+        return True
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _bind(listen: str) -> socket.socket:
+    """One listening socket. (Tornado's `bind_sockets` leaves it open when the port is taken.)"""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not host or not port.isdigit():
+        raise ValueError(f"admin: expected HOST:PORT, got {listen!r}")
+    bare = host.removeprefix("[").removesuffix("]")
+    try:
+        listener = socket.create_server(
+            (bare, int(port)), family=socket.AF_INET6 if ":" in bare else socket.AF_INET, backlog=MAX_CONNECTIONS
+        )
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise OSError(error.errno, f"the admin side cannot listen on {listen}: {reason}") from None
+    listener.setblocking(False)
+    return listener
+
+
+def _address(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

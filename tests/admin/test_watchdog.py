@@ -1,0 +1,74 @@
+"""A handler that blocks the loop is told once, with its stack; an idle loop is not."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mesh.admin import Watchdog, WatchdogSettings
+
+
+def _block(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(0.005)
+
+
+async def _beats(dog: Watchdog, count: int = 2) -> None:
+    """Waits until the loop has beaten `count` times more."""
+    for _ in range(count):
+        beat = dog._beat
+        while dog._beat == beat:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
+async def _told(caplog: pytest.LogCaptureFixture, lines: int) -> None:
+    async with asyncio.timeout(5):
+        while len(caplog.records) < lines:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
+async def test_a_blocking_handler_is_logged_once_with_its_stack(caplog: pytest.LogCaptureFixture) -> None:
+    metrics = CollectorRegistry()
+    with caplog.at_level(logging.WARNING, "mesh.admin.watchdog"):
+        async with Watchdog(WatchdogSettings(40), metrics=metrics) as dog:
+            await _beats(dog)
+            _block(0.3)
+            await _told(caplog, 1)
+            await _beats(dog, 4)
+    (record,) = caplog.records
+    assert "a handler blocked the event loop for" in record.getMessage()
+    assert 100 <= record.blocked_ms <= 5000
+    assert "in _block" in record.stack_info
+    assert metrics.get_sample_value("mesh_loop_blocked_total") == dog.blocked == 1
+    assert metrics.get_sample_value("mesh_loop_lag_seconds_count") > 4
+
+
+async def test_many_blocks_make_few_lines(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "mesh.admin.watchdog"):
+        async with Watchdog(WatchdogSettings(20), clock=time.monotonic) as dog:
+            await _beats(dog)
+            for _ in range(4):
+                _block(0.08)
+                await _beats(dog)
+            await _told(caplog, 1)
+    assert dog.blocked >= 2
+    assert len(caplog.records) < dog.blocked
+
+
+async def test_waiting_is_not_blocking(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "mesh.admin.watchdog"):
+        async with Watchdog(WatchdogSettings(1000)) as dog:
+            await _beats(dog, 3)
+    assert caplog.records == []
+    assert dog._thread is not None
+    assert not dog._thread.is_alive()
+
+
+async def test_off() -> None:
+    async with Watchdog(WatchdogSettings(0)) as dog:
+        assert dog._thread is None
