@@ -83,12 +83,11 @@ def verify(host: str, port: int) -> None:
         assert kind == _ANSWER, f"the call was answered with frame type {kind:#04x}: {payload!r}"
         assert payload[:2] == b"\x00\x00", f"flags and code are {payload[:2].hex()}, wanted a success in one frame"
         assert payload[2:10] == struct.pack(">Q", _TRACE), "the answer does not carry the call's span id"
-        body = _long(b"") + _long(b"\x00\x00") + _long(b"\x0c\x00\x00" + sample() + b"\x00")
-        assert payload.endswith(body), f"the answer is not the sample that was sent: {payload.hex()}"
-        checksum = struct.pack(
-            ">BI", _CRC32C, crc32c.crc32c(b"\x0c\x00\x00" + sample() + b"\x00", crc32c.crc32c(b"\x00\x00"))
-        )
-        assert payload[: -len(body)].endswith(checksum), "the answer's checksum is wrong or of another kind"
+        result = b"\x0c\x00\x00" + sample() + b"\x00"
+        arguments = _long(b"") + _long(b"\x00\x00") + _long(result)
+        assert payload.endswith(arguments), f"the answer is not the sample that was sent: {payload.hex()}"
+        checksum = struct.pack(">BI", _CRC32C, crc32c.crc32c(result, crc32c.crc32c(b"\x00\x00")))
+        assert payload[: -len(arguments)].endswith(checksum), "the answer's checksum is wrong or of another kind"
 
 
 def _read_frame(reader: BinaryIO) -> tuple[int, bytes]:
