@@ -46,6 +46,11 @@ exception DriverTaken {
   2: required DriverId driver_id
 } (fault = "caller")
 
+// The place is too far from every zone of the city.
+exception OutOfArea {
+  1: required string message
+} (fault = "caller")
+
 exception UnknownDriver {
   1: required string message
 } (fault = "caller")
@@ -56,7 +61,7 @@ exception TripOver {
 } (fault = "caller")
 
 service Drivers {
-  Supply supply(1: SupplyRequest request) (
+  Supply supply(1: SupplyRequest request) throws (1: OutOfArea out) (
     idempotent = "true", timeout_ms = "500", sla.p50_ms = "10", sla.p99_ms = "100")
 
   // Free drivers on duty at that hour, nearest first.

@@ -1,0 +1,1 @@
+"""Money: a trip is charged once, however often that is asked. One instance, one database."""

@@ -1,0 +1,23 @@
+"""Supply, asked from `drivers`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from idl import drivers, geo
+from services.pricing.models import BadRoute, Place, Supply
+
+
+class DriversSupply:
+    """Fits `service.SupplySource`. `client` is that of `drivers.Drivers`."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    async def supply(self, place: Place, hour: int) -> Supply:
+        request = drivers.SupplyRequest(place=geo.Point(lat=place.lat, lon=place.lon), hour=hour)
+        try:
+            supply = await self._client.supply(request)
+        except drivers.OutOfArea as error:
+            raise BadRoute(error.message) from error
+        return Supply(supply.zone, supply.cars, supply.typical)
