@@ -14,10 +14,11 @@ class StructCodec(Protocol):
     def decode(self, data: bytes) -> Any: ...
 
 
-def prepare(cls: type, fields: tuple[Field, ...], path: str) -> None:
+def prepare(cls: type, fields: tuple[Field, ...], path: str, *, union: bool = False) -> None:
     """Makes thriftpy2's class `cls` fit for use: constructor, repr, equality, `__mesh_fields__`.
 
-    `fields` in the order of the text; `path` names the struct in errors. Raises `CodecError` for a type that has no
+    `fields` in the order of the text; `path` names the struct in errors; `union` says that exactly one field is set
+    (thriftpy2 tells unions apart only in `module.__thrift_meta__["unions"]`). Raises `CodecError` for a type that has no
     Python form (a map inside a set's element or a map's key).
     """
     raise NotImplementedError
