@@ -1,0 +1,1 @@
+"""The rules of supply, of nearness and of reserving."""

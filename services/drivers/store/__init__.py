@@ -1,0 +1,1 @@
+"""The fleet's own data: the zones' file and the database."""
