@@ -1,0 +1,308 @@
+"""A dev cluster: Consul and every service's instances, started, watched and stopped in order.
+
+No process library serves here: honcho and supervisor give up ports, readiness and asyncio to their own loops and
+files, circus drives its watchers over ZeroMQ, and none of the three takes down the grandchildren of a supervisor that
+was killed; psutil and asyncio's subprocesses do the parts of the work that are the same everywhere.
+
+One rule: whoever asks for something waits for the state, never for a time. The order of a stop: services with shared
+ports (the doors), the other services, Consul; then the keeper looks for what is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import secrets
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tornado.httpclient import AsyncHTTPClient
+
+from mesh.cluster import consul, plan, probes, report
+from mesh.cluster.guard import Guard
+from mesh.cluster.instance import Change, Instance, Spec, State
+from mesh.cluster.output import Output
+from mesh.cluster.plan import ClusterConfig, ServiceConfig
+from mesh.cluster.ports import HOST, Ports
+from mesh.cluster.restarts import Restarts
+from mesh.cluster.rundir import ClusterError, RunDirectory
+from mesh.cluster.service import Surroundings
+from mesh.cluster.service import spec as service_spec
+from mesh.cluster.usage import UsageMeter
+from mesh.discovery.agent import ConsulUnavailable
+
+CONSUL_READY_S = 30.0  # a dev agent has a leader after 3 s at the most where nothing else runs
+KEEPER_CHECK_S = 1.0
+Listener = Callable[[Change], None]
+
+
+class Cluster:
+    """`async with Cluster(config, directory) as cluster: await cluster.ready()`.
+
+    `directory` is where cluster.toml stands: commands run there and `.mesh/NAME/` is made there. `name` wins over the
+    file's and over the folder's own. `say` gets a line for people now and then. Entering raises ClusterError when the
+    name is taken or Consul does not start. Start it from the main thread (see `launch`).
+    """
+
+    def __init__(
+        self,
+        config: ClusterConfig,
+        directory: Path,
+        *,
+        name: str = "",
+        rng: random.Random | None = None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.config = config
+        self.directory = directory.resolve()
+        self.name = name or config.name or plan.default_name(directory)
+        self.run_id = secrets.token_hex(8)
+        self.registry = ""
+        self.shared: dict[str, dict[str, str]] = {}
+        self._rng = rng or random.Random()
+        self._say = say
+        self._run = RunDirectory(self.directory, self.name)
+        self._ports = Ports(self._rng)
+        self._instances: dict[str, Instance] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._sockets: dict[str, dict[str, socket.socket]] = {}
+        self._listeners: list[Listener] = []
+        self._woken = asyncio.Event()
+        self._broken: BaseException | None = None
+        self._state_due = False
+        self._resources = contextlib.AsyncExitStack()
+        self._guard: Guard
+        self._http: AsyncHTTPClient
+        self._around: Surroundings
+
+    # What there is.
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        """All of them, Consul first."""
+        return tuple(self._instances.values())
+
+    def instance(self, id: str) -> Instance:
+        """Raises LookupError with those that there are."""
+        if id not in self._instances:
+            raise LookupError(f"no instance {id!r} in the cluster {self.name}; it has {', '.join(self._instances)}")
+        return self._instances[id]
+
+    @property
+    def state_file(self) -> Path:
+        return self._run.state_file
+
+    @property
+    def logs(self) -> Path:
+        return self._run.logs
+
+    def environment(self) -> dict[str, str]:
+        """What a program that uses the cluster needs in its environment (`mesh up --run`)."""
+        return {"MESH_STATE": str(self.state_file), "MESH_REGISTRY": self.registry}
+
+    def mark(self) -> Mapping[str, str]:
+        """The variable that makes a process one of this cluster's: it is ended with it."""
+        return self._guard.mark()
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Calls `listener` on the loop with every change of an instance's state. Returns the way to stop that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    # What can be asked for. Another process's way in (a control socket) would call these and nothing else.
+
+    async def ready(self, timeout_s: float | None = None) -> None:
+        """Waits until every wanted instance is ready. Raises ClusterError with the reasons and the last log lines."""
+        limit_s = self.config.ready_timeout_s if timeout_s is None else timeout_s
+        try:
+            await self.until(lambda: report.failed(self.instances) or all(map(report.settled, self.instances)), limit_s)
+        except TimeoutError:
+            raise self._failure(f"not ready after {limit_s:g} s") from None
+        if report.failed(self.instances):
+            raise self._failure("given up")
+
+    async def until(self, condition: Callable[[], bool], timeout_s: float | None) -> None:
+        """Waits for a condition on the instances; it is looked at after every change. Raises TimeoutError."""
+        async with asyncio.timeout(timeout_s):
+            while not condition():
+                if self._broken is not None:
+                    raise self._broken
+                self._woken.clear()
+                await self._woken.wait()
+
+    async def restart_instance(self, id: str, timeout_s: float = 60.0) -> None:
+        """SIGTERM, its end, a new start; returns when it is ready again. Raises TimeoutError, ClusterError."""
+        await self.instance(id).restart()
+        await self._until_ready(id, timeout_s)
+
+    async def stop_instance(self, id: str) -> None:
+        """Stops it in good order; it stays down until `start_instance`."""
+        await self.instance(id).stop()
+
+    async def start_instance(self, id: str, timeout_s: float = 60.0) -> None:
+        """Starts what was stopped, held or given up; returns when it is ready. Raises TimeoutError, ClusterError."""
+        self.instance(id).start()
+        await self._until_ready(id, timeout_s)
+
+    async def kill(self, id: str, *, hold: bool = False) -> None:
+        """SIGKILL. It is restarted like after any crash, unless `hold`: then it stays down until `start_instance`."""
+        await self.instance(id).kill(hold=hold)
+
+    async def add_instance(self, service: str, timeout_s: float = 60.0) -> str:
+        """One more instance of a service of the plan; returns its id when it is ready."""
+        if service not in self.config.services:
+            raise LookupError(f"no service {service!r} in the plan; it has {', '.join(self.config.services)}")
+        id = self._add_service_instance(service).id
+        await self.start_instance(id, timeout_s)
+        return id
+
+    def kill_all(self) -> None:
+        """SIGKILL to everything, at once: what a second Ctrl-C means. Leave the context afterwards."""
+        for one in self.instances:
+            one.kill_at_once()
+
+    # From start to end.
+
+    async def __aenter__(self) -> Cluster:
+        async with contextlib.AsyncExitStack() as entered:
+            await entered.enter_async_context(self._run)
+            self._guard = await entered.enter_async_context(Guard(self.run_id, self._run))
+            self._http = probes.new_http_client()
+            entered.callback(self._http.close)
+            entered.push_async_callback(self._end_tasks)
+            entered.push_async_exit(self._stop)
+            self._around = Surroundings(self.config, self.directory, self._run, self._http, lambda: self.registry)
+            self._background("keeper", self._keep_keeper())
+            self._write_state()
+            await self._start_registry()
+            for service, config in self.config.services.items():
+                self._open_shared(service, config)
+                for _ in range(config.instances):
+                    self._add_service_instance(service).start()
+            self._background("usage", UsageMeter(self._http, lambda: self.instances).run())
+            self._resources = entered.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._resources.__aexit__(kind, error, trace)
+
+    async def _stop(self, *exc: object) -> None:
+        services = [one for one in self.instances if one.id != plan.CONSUL_ID]
+        await _stop_all(one for one in services if one.service in self._sockets)
+        for sockets in self._sockets.values():
+            for shared in sockets.values():
+                shared.close()  # whoever still waits there learns that nobody comes
+        await _stop_all(services)
+        await _stop_all(self.instances)
+
+    async def _end_tasks(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _start_registry(self) -> None:
+        self.registry = f"file://{self._run.peers_file}"
+        if not self.config.consul.enabled:
+            return
+        try:
+            binary = await consul.find(self._guard)
+        except ConsulUnavailable as error:
+            self._say(f"{error} The peers file {self._run.peers_file} serves as the registry.")
+            return
+        self._add(consul.spec(binary, self._http, self._run.path / "consul", self.name))
+        try:
+            await self.start_instance(plan.CONSUL_ID, CONSUL_READY_S)
+        except TimeoutError:
+            raise self._failure(f"Consul is not ready after {CONSUL_READY_S:g} s") from None
+        self.registry = f"consul://{self.instance(plan.CONSUL_ID).listen}"
+
+    def _open_shared(self, service: str, config: ServiceConfig) -> None:
+        if config.shared_ports:
+            self._sockets[service] = {name: self._ports.listen() for name in config.shared_ports}
+            self.shared[service] = {
+                name: f"{HOST}:{shared.getsockname()[1]}" for name, shared in self._sockets[service].items()
+            }
+
+    def _add_service_instance(self, service: str) -> Instance:
+        number = 1 + sum(one.service == service for one in self.instances)
+        return self._add(service_spec(self._around, service, number, self._sockets.get(service, {})))
+
+    def _add(self, spec: Spec) -> Instance:
+        instance = Instance(
+            spec,
+            ports=self._ports,
+            guard=self._guard,
+            restarts=Restarts(self.config.restart, self._rng),
+            output=Output(self._run.logs / f"{spec.id}.log"),
+            changed=self._on_change,
+        )
+        self._instances[spec.id] = instance
+        self._background(spec.id, instance.run())
+        return instance
+
+    def _background(self, name: str, work: Any) -> None:
+        task = asyncio.create_task(work, name=f"cluster {self.name}: {name}")
+        self._tasks[name] = task
+        task.add_done_callback(self._on_task_end)
+
+    def _on_task_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._broken = task.exception()  # a bug here: it ends whoever waits instead of being lost
+            self._woken.set()
+
+    async def _keep_keeper(self) -> None:
+        while True:
+            await asyncio.sleep(KEEPER_CHECK_S)
+            if self._guard.ensure():
+                self._say("the keeper process had died; another one watches now")
+
+    # What follows from a change.
+
+    def _on_change(self, change: Change) -> None:
+        self._woken.set()
+        if not self._state_due:
+            self._state_due = True
+            asyncio.get_running_loop().call_soon(self._write_state)
+        for listener in tuple(self._listeners):
+            listener(change)
+
+    def wake(self) -> None:
+        """Has `until` look at its condition again."""
+        self._woken.set()
+
+    def _write_state(self) -> None:
+        self._state_due = False
+        if self._run.owned:
+            self._run.write_state(self.state())
+
+    def state(self) -> dict[str, Any]:
+        """What state.json holds: enough to find every process, port and the registry from outside."""
+        return {
+            "name": self.name,
+            "pid": os.getpid(),
+            "keeper": self._guard.pid,
+            "registry": self.registry,
+            "consul": report.consul_state(self.instances),
+            "services": report.services_state(self.instances, self.config.services),
+            "shared": self.shared,
+        }
+
+    async def _until_ready(self, id: str, timeout_s: float) -> None:
+        one = self.instance(id)
+        await self.until(lambda: one.state in (State.READY, State.FAILED), timeout_s)
+        if one.state is State.FAILED:
+            raise self._failure(f"{id} was given up")
+
+    def _failure(self, reason: str) -> ClusterError:
+        return ClusterError(report.why_not_ready(f"cluster {self.name}: {reason}", self.instances, self.logs))
+
+
+async def _stop_all(instances: Iterable[Instance]) -> None:
+    await asyncio.gather(*(one.stop() for one in instances))

@@ -1,0 +1,118 @@
+"""What an instance prints: into a log file of bounded size, the last lines kept for the moment it crashes.
+
+One rule: the reader keeps reading. A full disk costs log lines and never blocks a service on its standard output.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from pathlib import Path
+from typing import BinaryIO
+
+MAX_BYTES = 10 * 1024 * 1024  # per file, one older file kept: an evening's readable log, 20 MB an instance at most
+TAIL_LINES = 12  # what fits above a prompt; a Python traceback's end with its message is within
+MAX_LINE = 500  # of a line shown in the tail; a JSON log line with a stack can be far longer
+CHUNK = 65536
+
+
+class Output:
+    """Writes to `path` and turns over to `path.1` when it is full. `end_of_pipe` is set once the writers are gone."""
+
+    def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES) -> None:
+        self._path = path
+        self._max_bytes = max_bytes
+        self._file: BinaryIO | None = None
+        self._size = 0
+        self._partial = b""
+        self._lines: deque[str] = deque(maxlen=TAIL_LINES)
+
+    def write(self, data: bytes) -> None:
+        self._keep_tail(data)
+        try:
+            self._append(data)
+        except OSError:
+            self._close_file()  # tried again with the next piece
+
+    def tail(self) -> list[str]:
+        """The last lines, oldest first."""
+        last = [_shown(self._partial)] if self._partial else []
+        return [*self._lines, *last][-TAIL_LINES:]
+
+    def clear_tail(self) -> None:
+        """A new process begins: what the last one said is not its own."""
+        self._lines.clear()
+        self._partial = b""
+
+    def close(self) -> None:
+        self._close_file()
+
+    def _append(self, data: bytes) -> None:
+        if self._file is not None and self._size + len(data) > self._max_bytes:
+            self._close_file()
+            os.replace(self._path, self._path.with_name(self._path.name + ".1"))
+        if self._file is None:
+            self._file = self._path.open("ab", buffering=0)
+            self._size = self._file.tell()
+        self._file.write(data)
+        self._size += len(data)
+
+    def _keep_tail(self, data: bytes) -> None:
+        *lines, partial = (self._partial + data[-CHUNK:]).split(b"\n")
+        self._lines.extend(_shown(line) for line in lines[-TAIL_LINES:])
+        self._partial = partial[-4 * MAX_LINE :]
+
+    def _close_file(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                file.close()
+            except OSError:
+                pass  # a full disk may say so once more
+
+
+def _shown(line: bytes) -> str:
+    text = line.decode("utf-8", "replace").rstrip()
+    return text if len(text) <= MAX_LINE else text[:MAX_LINE] + "..."
+
+
+class Pipe:
+    """The reading end of a child's output on the running loop. `write_fd` goes to the child and is then closed here."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._read_fd, self.write_fd = os.pipe()
+        os.set_blocking(self._read_fd, False)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._read_fd, self._readable)
+
+    def handed_over(self) -> None:
+        os.close(self.write_fd)
+
+    def _readable(self) -> bool:
+        """One piece a turn of the loop: a child that prints without end must not keep the loop from the others."""
+        try:
+            data = os.read(self._read_fd, CHUNK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            data = b""
+        if data:
+            self._output.write(data)
+            return True
+        self._drop()
+        return False
+
+    def _drop(self) -> None:
+        if self._read_fd >= 0:
+            self._loop.remove_reader(self._read_fd)
+            os.close(self._read_fd)
+            self._read_fd = -1
+
+    def close(self) -> None:
+        """Takes what is still in the pipe (bounded) and closes it, also when a descendant holds the other end."""
+        for _ in range(64):  # 64 x 64 KiB: more than a pipe holds
+            if self._read_fd < 0 or not self._readable():
+                break
+        self._drop()

@@ -1,0 +1,140 @@
+"""`cluster.toml` as frozen dataclasses: which services a dev cluster runs, and how.
+
+One rule: ports, data and the default name are not in it, so that the same file serves two checkouts at the same time.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from mesh.config import ConfigError, build
+
+CONSUL_ID = "consul"  # the agent's place among the instances; no service may be called so
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")  # a folder, a log file and a part of an environment variable
+_PLACES = re.compile(r"\{(\w*)\}")
+PLACEHOLDERS = ("python", "listen", "host", "port", "admin", "admin_port", "data_dir", "instance", "registry")
+
+
+class Ready(enum.StrEnum):
+    """How the supervisor sees that an instance can take traffic."""
+
+    HEALTH = "health"  # GET /health on the admin port answers 200 and {"ready": true}
+    TCP = "tcp"  # the RPC port accepts connections: for programs that are no mesh nodes
+
+
+def check_name(name: str) -> None:
+    """Raises ValueError unless `name` can name a cluster, a service or a shared port."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name: 1 to 40 letters, digits, - and _, a letter or digit first")
+
+
+def _check_command(command: tuple[str, ...]) -> None:
+    for place in _PLACES.findall(" ".join(command)):
+        if place and place not in PLACEHOLDERS:
+            raise ValueError(f"unknown placeholder {{{place}}}; known: {', '.join(PLACEHOLDERS)}")
+
+
+def _between(default: float, low: float, high: float) -> Any:
+    return field(default=default, metadata={"at_least": low, "at_most": high})
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceConfig:
+    """One service. `command` may hold placeholders ({python}, {listen}, {port}, {data_dir}, ...); the default is
+    `{python} -m services.NAME`. Every instance also finds all of it in its environment (see `environment`).
+    """
+
+    instances: int = field(default=1, metadata={"at_least": 0, "at_most": 64})  # 64: a port range and a screen
+    command: tuple[str, ...] = field(default=(), metadata={"check": _check_command})
+    env: Mapping[str, str] = field(default_factory=dict)
+    ready: Ready = Ready.HEALTH
+    shared_ports: tuple[str, ...] = ()
+    cwd: str = "."  # relative to cluster.toml
+    # Longer than a node's own drain_ms (10 s) and settle_ms together: whoever drains properly is never killed.
+    drain_s: float = _between(12.0, 0.0, 600.0)
+
+    def __post_init__(self) -> None:
+        for name in self.shared_ports:
+            check_name(name)
+        if len(set(self.shared_ports)) != len(self.shared_ports):
+            raise ValueError("shared_ports names the same port twice")
+
+    def command_of(self, service: str) -> tuple[str, ...]:
+        return self.command or ("{python}", "-m", f"services.{service}")
+
+
+@dataclass(frozen=True, slots=True)
+class ConsulConfig:
+    """`enabled = false` (or `mesh up --no-consul`): the peers file serves as the registry."""
+
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RestartConfig:
+    """Back-off between restarts, and when to give up: `crashes` within `window_s`."""
+
+    first_ms: int = field(default=200, metadata={"at_least": 1, "at_most": 60_000})
+    max_ms: int = field(default=10_000, metadata={"at_least": 1, "at_most": 600_000})
+    # Five in a minute: with the delays above a broken build has given up after 4 s, while a process that
+    # somebody kills now and then always comes back.
+    crashes: int = field(default=5, metadata={"at_least": 1, "at_most": 1000})
+    window_s: float = _between(60.0, 1.0, 86_400.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterConfig:
+    """The whole file."""
+
+    name: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    consul: ConsulConfig = ConsulConfig()
+    restart: RestartConfig = RestartConfig()
+    services: Mapping[str, ServiceConfig] = field(default_factory=dict)
+    # Until every instance is ready. Python and its imports take a second on an idle machine; all start at once.
+    ready_timeout_s: float = _between(60.0, 0.1, 3600.0)
+
+    def __post_init__(self) -> None:
+        if self.name:
+            check_name(self.name)
+        for name in self.services:
+            check_name(name)
+        if CONSUL_ID in self.services:
+            raise ValueError("a service cannot be called consul: that is the agent's own place")
+        object.__setattr__(self, "services", MappingProxyType(dict(self.services)))
+
+    def without_consul(self) -> ClusterConfig:
+        return replace(self, consul=ConsulConfig(enabled=False))
+
+
+def load(path: Path) -> ClusterConfig:
+    """The plan in `path`. Raises ConfigError with the file, the key and what would have been right."""
+    try:
+        mapping = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; mesh up wants a cluster.toml, see docs/cluster.md") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: no valid TOML: {error}") from None
+    return build(ClusterConfig, mapping, str(path))
+
+
+def default_name(directory: Path) -> str:
+    """The cluster's name where nobody gave one: the checkout's folder, made fit for a name."""
+    fit = re.sub(r"[^A-Za-z0-9_-]+", "-", directory.resolve().name).strip("-_")
+    return fit[:40] or "cluster"
+
+
+def fill(command: tuple[str, ...], values: Mapping[str, str]) -> list[str]:
+    """`command` with its placeholders filled in; `{python}` is the interpreter that runs this."""
+    known = {"python": sys.executable, **values}
+    return [_PLACES.sub(lambda found: known.get(found[1], found[0]), word) for word in command]

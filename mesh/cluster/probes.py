@@ -1,0 +1,78 @@
+"""Is an instance ready? A question asked from outside, the same for every language.
+
+One rule: a probe answers within `PROBE_S` and never raises; what it says is for the person who waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+from tornado.httpclient import AsyncHTTPClient, HTTPError
+
+Probe = Callable[[], Awaitable[str]]  # "" when ready, else why not
+PROBE_S = 1.0  # on loopback an answer takes a millisecond; a process that needs a second is not ready
+MAX_BODY = 16 * 1024 * 1024  # of /metrics; a node with every label in use writes a few hundred kilobytes
+_SHOWN = 200  # characters of somebody else's answer that are shown
+
+
+def new_http_client() -> AsyncHTTPClient:
+    """A client of its own: Tornado's shared one queues at ten requests."""
+    return AsyncHTTPClient(force_instance=True, max_clients=256, max_body_size=MAX_BODY)
+
+
+async def fetch(http: AsyncHTTPClient, url: str) -> tuple[int, bytes]:
+    """Status and body; status 0 and the reason as the body when there was no answer."""
+    try:
+        answer = await http.fetch(url, raise_error=False, connect_timeout=PROBE_S, request_timeout=PROBE_S)
+    except (OSError, HTTPError) as error:
+        return 0, str(error).encode()
+    if answer.code == 599:  # Tornado's own code for "none came"
+        return 0, str(answer.error).encode()
+    return answer.code, answer.body
+
+
+def health(http: AsyncHTTPClient, admin: str) -> Probe:
+    """GET /health: status 200 and `{"ready": true}`."""
+
+    async def probe() -> str:
+        code, body = await fetch(http, f"http://{admin}/health")
+        if code == 0:
+            return f"no answer from http://{admin}/health: {body.decode('utf-8', 'replace')[:_SHOWN]}"
+        try:
+            answer = json.loads(body)
+        except ValueError:
+            return f"http://{admin}/health answers {code} and no JSON"
+        if code == 200 and isinstance(answer, dict) and answer.get("ready") is True:
+            return ""
+        return f"http://{admin}/health answers {code}: {json.dumps(answer)[:_SHOWN]}"
+
+    return probe
+
+
+def tcp(host: str, port: int) -> Probe:
+    """A connection is accepted."""
+
+    async def probe() -> str:
+        try:
+            async with asyncio.timeout(PROBE_S):
+                _, writer = await asyncio.open_connection(host, port)
+        except (OSError, TimeoutError) as error:
+            return f"{host}:{port} accepts no connection: {error or 'timeout'}"
+        writer.close()
+        return ""
+
+    return probe
+
+
+def consul(http: AsyncHTTPClient, url: str, leader: str) -> Probe:
+    """The agent has a leader, so that it takes registrations; and that is `leader`, so that it is ours."""
+
+    async def probe() -> str:
+        code, body = await fetch(http, f"{url}/v1/status/leader")
+        if code == 200 and body.strip() == json.dumps(leader).encode():
+            return ""
+        return f"{url} has no leader yet: {body[:_SHOWN]!r}" if code else f"no answer from {url}"
+
+    return probe

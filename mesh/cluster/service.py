@@ -1,0 +1,56 @@
+"""A service's instances: what each is started with and how it is asked whether it is ready.
+
+One rule: everything is worked out at the start of each life, because an instance may get other ports in its next one.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tornado.httpclient import AsyncHTTPClient
+
+from mesh.cluster import environment, plan, probes
+from mesh.cluster.instance import Launch, Spec
+from mesh.cluster.plan import ClusterConfig, Ready
+from mesh.cluster.ports import HOST
+from mesh.cluster.rundir import RunDirectory
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all services of a cluster start in. `registry` is asked for when an instance starts."""
+
+    config: ClusterConfig
+    directory: Path
+    run: RunDirectory
+    http: AsyncHTTPClient
+    registry: Callable[[], str]
+
+
+def spec(around: Surroundings, service: str, number: int, sockets: Mapping[str, socket.socket]) -> Spec:
+    """Instance `number` of `service`; `sockets` are its shared listening ports by name."""
+    config = around.config.services[service]
+    id = f"{service}-{number}"
+
+    def launch(ports: tuple[int, ...]) -> Launch:
+        own = environment.contract(
+            service, id, ports, around.registry(), around.run.data_of(service), around.run.state_file
+        )
+        fds = {environment.fd_variable(name): str(shared.fileno()) for name, shared in sockets.items()}
+        return Launch(
+            command=plan.fill(config.command_of(service), environment.placeholders(own)),
+            env={**environment.inherited(os.environ), **around.config.env, **config.env, **own, **fds},
+            cwd=around.directory / config.cwd,
+            fds=tuple(int(fd) for fd in fds.values()),
+        )
+
+    def probe(ports: tuple[int, ...]) -> probes.Probe:
+        if config.ready is Ready.TCP:
+            return probes.tcp(HOST, ports[0])
+        return probes.health(around.http, f"{HOST}:{ports[1]}")
+
+    return Spec(id, service, 2, config.drain_s, launch, probe)
