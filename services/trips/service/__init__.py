@@ -1,0 +1,1 @@
+"""The rules of a trip: `states` within one transaction, `lifecycle` and `settling` across services."""
