@@ -120,7 +120,7 @@ class ConsulAgent:
             process.terminate()
         try:
             give_up = time.monotonic() + STOP_TIMEOUT_S
-            while process.poll() is None and time.monotonic() < give_up:
+            while process.poll() is None and time.monotonic() < give_up:  # noqa: ASYNC110  no loop owns the child
                 await asyncio.sleep(_POLL_S)
         finally:
             process.kill()

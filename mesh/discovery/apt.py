@@ -25,9 +25,8 @@ MAX_ARCHIVES = 3  # a machine with more mirrors than that does not get better by
 RETIRED_KEYS = Path("/usr/share/keyrings/debian-archive-removed-keys.gpg")
 
 # Other suites come from other vendors; their hosts are none of our business.
-_DEBIAN_SUITES = frozenset(
-    "buster bullseye bookworm trixie forky duke sid oldoldstable oldstable stable testing unstable".split()
-)
+_DEBIAN_RELEASES = ("buster", "bullseye", "bookworm", "trixie", "forky", "duke", "sid")
+_DEBIAN_SUITES = frozenset([*_DEBIAN_RELEASES, "oldoldstable", "oldstable", "stable", "testing", "unstable"])
 
 
 class AptError(Exception):

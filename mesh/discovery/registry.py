@@ -24,6 +24,7 @@ class Instance:
     weight: int = 1
     meta: Mapping[str, str] = field(default_factory=dict)  # protocol, digest, version, zone, owner, node
     suspect: bool = False  # vanished in an answer too large to believe at once; kept for a while
+    health: str = "passing"  # passing, warning or critical; a watch gives passing ones only, `services` all
 
     @property
     def address(self) -> str:
@@ -40,6 +41,7 @@ class Rule:
 
 
 Unwatch = Callable[[], None]
+ParseRule = Callable[[str, Any], Any]
 
 
 class Watch(Protocol):
@@ -111,7 +113,10 @@ class Registry(Protocol):
         ...
 
     def watch(self, service: str) -> Watch: ...
-    def watch_rules(self, prefix: str) -> RuleWatch: ...
+    def watch_rules(self, prefix: str, *, parse: ParseRule | None = None) -> RuleWatch:
+        """The rules whose keys start with `prefix`. `parse(key, value)` gives a value its type; a ValueError of its
+        leaves that rule out, with one log line."""
+        ...
 
     async def services(self) -> dict[str, tuple[Instance, ...]]:
         """Everything registered with protocol `tchannel`, by service. Raises RegistryError."""
@@ -120,3 +125,7 @@ class Registry(Protocol):
 
 class RegistryError(Exception):
     """The registry cannot be reached or answers nonsense; the text says which and what to do."""
+
+
+class RegistryRefused(RegistryError):
+    """The registry answers, and says no (permission, bad request): asking again does not help."""

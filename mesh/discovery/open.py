@@ -1,0 +1,118 @@
+"""From a registry's address to the registry.
+
+One rule: a secret never stands in an address, because addresses end up in logs, in process lists and on web pages.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from tornado.netutil import Resolver
+
+from mesh.call.clock import Clock, LoopClock
+from mesh.discovery.address import format_address, parse_address
+from mesh.discovery.consul_api import WAIT_S, ConsulApi
+from mesh.discovery.consul_registry import ConsulRegistry
+from mesh.discovery.file_registry import FileRegistry
+from mesh.discovery.peers_file import SUFFIXES
+from mesh.discovery.registry import Registry
+from mesh.discovery.static_registry import StaticRegistry
+
+FORMS = (
+    "consul://HOST:PORT[?dc=NAME&token_file=PATH&wait_s=SECONDS], file://PATH.toml (or .json), static://HOST:PORT,..."
+)
+TOKEN_ENV = "CONSUL_HTTP_TOKEN"
+MAX_TOKEN_BYTES = 4096
+
+_CONSUL_PORT = 8500
+_MAX_WAIT_S = 600.0  # Consul allows no more
+
+
+def open_registry(
+    url: str,
+    *,
+    token: str | None = None,
+    zone: str | None = None,
+    clock: Clock | None = None,
+    rng: random.Random | None = None,
+    resolver: Resolver | None = None,
+) -> Registry:
+    """The registry at `url`; enter it with `async with`. Opens no connection yet; needs a running loop.
+
+    `token` is Consul's ACL token; without it `token_file` in the URL, then the environment's CONSUL_HTTP_TOKEN counts.
+    `zone` is where this process runs: what it registers is there. `resolver` looks up Consul's host name. Raises
+    ValueError for an address that makes no sense.
+    """
+    scheme, separator, rest = url.partition("://")
+    clock = clock or LoopClock()
+    if not separator:
+        raise ValueError(f"no registry address; allowed are {FORMS}")
+    if scheme == "consul":
+        return _consul(url, token=token, zone=zone, clock=clock, rng=rng or random.Random(), resolver=resolver)
+    if scheme == "file":
+        return _file(url, unquote(rest), zone=zone, clock=clock)
+    if scheme == "static":
+        return _static(url, rest, clock=clock)
+    raise ValueError(f"unknown registry {scheme}://; allowed are {FORMS}")
+
+
+def _consul(
+    url: str, *, token: str | None, zone: str | None, clock: Clock, rng: random.Random, resolver: Resolver | None
+) -> ConsulRegistry:
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if "@" in parts.netloc or "token" in options:
+        raise ValueError(f"a token does not belong into a registry's address; use {TOKEN_ENV} or ?token_file=PATH")
+    if parts.path not in ("", "/") or parts.fragment:
+        raise ValueError(f"a Consul address is consul://HOST:PORT[?...], not {url!r}")
+    netloc = parts.netloc if parts.netloc.rpartition("]")[2].count(":") else f"{parts.netloc}:{_CONSUL_PORT}"
+    host, port = parse_address(netloc)
+    token_file, dc = options.pop("token_file", None), options.pop("dc", None)
+    wait_s = _seconds(options.pop("wait_s", str(WAIT_S)))
+    if options:
+        raise ValueError(f"unknown option {sorted(options)[0]!r} of a Consul address; known are dc, token_file, wait_s")
+    if token is None and token_file is not None:
+        token = _read_token(Path(token_file))
+    token = token or os.environ.get(TOKEN_ENV) or None
+    api = ConsulApi(host, port, token=token, dc=dc, wait_s=wait_s, resolver=resolver)
+    return ConsulRegistry(f"consul://{format_address(host, port)}", api, clock=clock, rng=rng, zone=zone)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1.0 <= seconds <= _MAX_WAIT_S:
+        raise ValueError(f"wait_s is a number of seconds from 1 to {_MAX_WAIT_S:.0f}, not {text!r}")
+    return seconds
+
+
+def _read_token(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            token = file.read(MAX_TOKEN_BYTES).decode("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"cannot read the token file {path}: {getattr(error, 'strerror', 'no ASCII text')}") from None
+    if not token or not token.isprintable():
+        raise ValueError(f"the token file {path} holds no token of one line")
+    return token
+
+
+def _file(url: str, rest: str, *, zone: str | None, clock: Clock) -> FileRegistry:
+    path = Path(rest).absolute()
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"a peers file ends in {' or '.join(SUFFIXES)}, not {url!r}")
+    if not path.parent.is_dir():
+        raise ValueError(f"there is no folder {path.parent} for the peers file {path.name}")
+    return FileRegistry(f"file://{path}", path, clock=clock, zone=zone)
+
+
+def _static(url: str, rest: str, *, clock: Clock) -> StaticRegistry:
+    addresses = tuple(parse_address(part) for part in rest.split(",") if part.strip())
+    if not addresses:
+        raise ValueError(f"{url!r} names no HOST:PORT")
+    return StaticRegistry(url, addresses, clock=clock)
