@@ -14,10 +14,11 @@ class Endpoint:
     """One `host:port` that serves a service.
 
     `avoid_until` (seconds of the clock) is a preference, not a ban: such an endpoint is chosen when there is no other.
-    `link` belongs to the transport: what it needs to find the connection without looking it up.
+    `link` belongs to the transport: what it needs to find the connection without looking it up. `refused()` is to be
+    called when a connection is refused, for whoever keeps the list.
     """
 
-    __slots__ = ("address", "avoid_until", "in_flight", "link", "meta", "suspect", "weight", "zone")
+    __slots__ = ("address", "avoid_until", "in_flight", "link", "meta", "refused", "suspect", "weight", "zone")
 
     def __init__(
         self,
@@ -27,7 +28,9 @@ class Endpoint:
         weight: int = 1,
         meta: Mapping[str, str] | None = None,
         suspect: bool = False,
+        refused: Callable[[], None] = lambda: None,
     ) -> None:
+        self.refused = refused
         self.address = address
         self.zone = zone
         self.weight = weight
@@ -66,7 +69,7 @@ class EndpointSet:
         for fresh in now_there:
             endpoint = self._by_address.get(fresh.address, fresh)
             endpoint.zone, endpoint.weight = fresh.zone, fresh.weight
-            endpoint.meta, endpoint.suspect = fresh.meta, fresh.suspect
+            endpoint.meta, endpoint.suspect, endpoint.refused = fresh.meta, fresh.suspect, fresh.refused
             renewed[fresh.address] = endpoint
         self._by_address = renewed
         self.all = tuple(renewed.values())

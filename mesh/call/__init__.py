@@ -1,4 +1,4 @@
-"""A call and what stands around it: Call, Reply, Service, Filter, Stack, context, clock. Pure: no sockets, no Thrift."""
+"""A call and what stands around it: Call, Reply, Service, Filter, Stack, context, clock. Pure."""
 
 from mesh.call.call import OK, Call, Declared, Filter, Ok, Outcome, Reply, Service, outcome_label
 from mesh.call.clock import Clock, LoopClock, Timer

@@ -17,13 +17,14 @@ from mesh.errors import MeshError
 class Call:
     """One request under way.
 
-    `deadline` is in seconds of the node's clock, `headers` travel one hop, `baggage` to every call further down.
+    `deadline` is in seconds of the node's clock (None: not set by the caller), `latest` that of the call which this one
+    is part of. `headers` travel one hop, `baggage` to every call further down.
     `caller` is what the other side claims to be; `identity` is what it proved (None until there is TLS). `attempt`
     counts from 1. `peer` is the endpoint's address once one is chosen (server: the caller's address).
     """
 
     __slots__ = (
-        "attempt", "baggage", "body", "caller", "deadline", "endpoint", "headers", "identity", "method", "peer",
+        "attempt", "baggage", "body", "caller", "deadline", "endpoint", "headers", "identity", "latest", "method", "peer",
         "priority", "routing_delegate", "routing_key", "service", "shard_key", "trace", "tried",
     )  # fmt: skip
 
@@ -35,6 +36,7 @@ class Call:
         service: str,
         caller: str,
         deadline: float | None = None,
+        latest: float | None = None,
         headers: dict[str, str] | None = None,
         baggage: dict[str, str] | None = None,
         trace: Trace | None = None,
@@ -49,6 +51,7 @@ class Call:
         self.caller = caller
         self.identity: str | None = None
         self.deadline = deadline
+        self.latest = latest
         self.headers = headers if headers is not None else {}
         self.baggage = baggage if baggage is not None else {}
         self.trace = trace

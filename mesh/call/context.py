@@ -22,11 +22,13 @@ RESERVED_PREFIXES = ("$rpc$-", "$tracing$", "$mesh$")
 class Context:
     """The call being served, if any, and the scopes opened around the code that asks.
 
-    `deadline` is in seconds of the loop's clock (None: no limit yet), `headers` are the caller's, `reply_headers` go
-    back to it, `outgoing` are the headers that the next calls carry one hop, `baggage` travels to all further down.
+    `deadline` is the moment that nothing done here may pass, in seconds of the loop's clock (None: no limit yet);
+    `asked` is the one that a `mesh.deadline` scope set for the calls inside it, which otherwise take their contract's.
+    `headers` are the caller's, `reply_headers` go back to it, `outgoing` are the headers that the next calls carry one
+    hop, `baggage` travels to all further down.
     """
 
-    __slots__ = ("baggage", "call", "deadline", "outgoing", "reply_headers", "trace")
+    __slots__ = ("asked", "baggage", "call", "deadline", "outgoing", "reply_headers", "trace")
 
     def __init__(
         self,
@@ -36,7 +38,9 @@ class Context:
         outgoing: Mapping[str, str],
         baggage: Mapping[str, str],
         reply_headers: dict[str, str],
+        asked: float | None = None,
     ) -> None:
+        self.asked = asked
         self.call = call
         self.deadline = deadline
         self.trace = trace
@@ -86,6 +90,7 @@ class Context:
             self.outgoing if outgoing is None else outgoing,
             self.baggage if baggage is None else baggage,
             self.reply_headers,
+            self.asked if deadline is None else deadline,
         )
 
 

@@ -1,7 +1,7 @@
 """One timer for all deadlines of a loop: a wheel of coarse ticks.
 
-A loop timer per call costs microseconds to arm and cancel, and nearly all are cancelled. Here arming is one append,
-cancelling is one removal, and the loop is woken once per tick that holds anything. The price is precision: a timer fires
+A loop timer per call costs microseconds to arm and cancel, and nearly all are cancelled. Here arming is one insertion,
+cancelling one removal, and the loop is woken once per tick that holds anything. The price is precision: a timer fires
 up to one tick late, never early.
 """
 

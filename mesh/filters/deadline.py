@@ -28,6 +28,8 @@ def client_deadline(clock: Clock, wheel: TimerWheel) -> MakeFilter:
             now = clock.now()
             if call.deadline is None:
                 call.deadline = now + default_s
+            if call.latest is not None and call.latest < call.deadline:
+                call.deadline = call.latest
             return await _within(call, next, clock, wheel, now)
 
         return deadline

@@ -25,7 +25,16 @@ OTHER = "other"
 class Series:
     """What is counted of the calls of one service and method on one side."""
 
-    __slots__ = ("buckets", "in_flight", "latency_sum_s", "method", "outcomes", "request_bytes", "response_bytes", "service")  # fmt: skip
+    __slots__ = (
+        "buckets",
+        "in_flight",
+        "latency_sum_s",
+        "method",
+        "outcomes",
+        "request_bytes",
+        "response_bytes",
+        "service",
+    )
 
     def __init__(self, service: str, method: str) -> None:
         self.service = service

@@ -1,1 +1,1 @@
-"""The pytest plugin of thriftmesh: fixtures for testing services without sockets, and with a real Consul."""
+"""The pytest plugin of thriftmesh."""

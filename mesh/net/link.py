@@ -1,0 +1,327 @@
+"""One TChannel connection on the loop: bytes between a transport and the wire's state machine.
+
+One rule: a link decides nothing about calls. Whoever answers the peer's calls (`Inbound`) and whoever waits for ours
+(a future per call) gets the wire's events as they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from mesh.call import Clock, Timer
+from mesh.wire import (
+    CallExpired,
+    CallReceived,
+    CancelReceived,
+    Checksum,
+    Connection,
+    ConnectionClosed,
+    DrainReceived,
+    ErrorReceived,
+    Event,
+    HandshakeDone,
+    Identity,
+    Limits,
+    PeerInfo,
+    PongReceived,
+    ResponseReceived,
+)
+
+log = logging.getLogger("mesh.net")
+
+
+class Inbound(Protocol):
+    """Who serves the calls that come in over a link."""
+
+    def call_received(self, link: Link, event: CallReceived) -> None: ...
+    def cancel_received(self, link: Link, call_id: int, why: str) -> None: ...
+    def link_closed(self, link: Link) -> None: ...
+
+
+Answer = ResponseReceived | ErrorReceived | ConnectionClosed
+# An answer comes with whether its call's bytes had left when the connection ended (meaningless for the others).
+Waiting = asyncio.Future[tuple[Answer, bool]]
+
+
+class Link(asyncio.Protocol):
+    """A connection, dialled or accepted. Both sides may call over it once the handshake is over."""
+
+    def __init__(
+        self,
+        *,
+        dialler: bool,
+        local: Identity,
+        limits: Limits,
+        clock: Clock,
+        inbound: Inbound | None,
+        opened: Callable[[Link], None],
+        closed: Callable[[Link, str], None],
+    ) -> None:
+        self._wire = Connection(dialler, local, limits)
+        self._limits = limits
+        self._clock = clock
+        self._now = clock.now
+        self._loop = asyncio.get_running_loop()
+        self._inbound = inbound
+        self._opened = opened
+        self._closed = closed
+        self._transport: asyncio.Transport | None = None
+        self._waiting: dict[int, Waiting] = {}
+        self._timer: Timer | None = None
+        self._timer_at = float("inf")
+        self._reading = False  # inside data_received: what is written goes out at its end
+        self._flush_planned = False
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self.dialler = dialler
+        self.remote = "?"  # host:port of the socket's other end
+        self.draining: str | None = None  # the peer's reason for taking no new calls
+        self.ready: asyncio.Future[None] = self._loop.create_future()  # done with the handshake; fails with OSError
+        self.gone: asyncio.Future[str] = self._loop.create_future()  # done with the reason once it is closed
+        self.bytes_received = 0
+        self.bytes_sent = 0
+        self.serving: dict[int, asyncio.Task[None] | None] = {}  # the peer's calls under way, kept by Inbound
+
+    # -- asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(self._limits.write_high_bytes, self._limits.write_low_bytes)
+        peer = transport.get_extra_info("peername")
+        if isinstance(peer, tuple):
+            self.remote = f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
+        elif peer:
+            self.remote = str(peer)
+        self._wire.start(self._now())
+        self._flush()
+        self._rearm()
+
+    def data_received(self, data: bytes) -> None:
+        self.bytes_received += len(data)
+        self._reading = True
+        try:
+            for event in self._wire.receive(data, self._now()):
+                if type(event) is CallReceived:
+                    if self._inbound is not None:
+                        self._inbound.call_received(self, event)
+                    else:
+                        self._wire.respond_error(event.id, 0x06, "this process serves nothing", self._now())
+                elif type(event) is ResponseReceived or type(event) is ErrorReceived:
+                    self._answer(event.id, event)
+                else:
+                    self._take(event)
+        finally:
+            self._reading = False
+        self._flush()
+        self._rearm()
+
+    def eof_received(self) -> bool:
+        for event in self._wire.receive_eof(self._now()):
+            self._take(event)
+        self._flush()
+        return False  # half-closed connections carry no calls: let the transport close
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for event in self._wire.receive_eof(self._now(), str(exc) if exc else ""):
+            self._take(event)
+        self._end("the connection was closed" if exc is None else str(exc))
+
+    def pause_writing(self) -> None:
+        # Who does not read our answers gets no more of its requests read: its own socket buffer fills and stops it.
+        self._writable.clear()
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    # -- events that are not calls or answers
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case HandshakeDone():
+                self._opened(self)
+                if not self.ready.done():
+                    self.ready.set_result(None)
+            case CancelReceived(id=call_id, why=why):
+                if self._inbound is not None:
+                    self._inbound.cancel_received(self, call_id, why)
+            case CallExpired(id=call_id):
+                if self._inbound is not None:
+                    self._inbound.cancel_received(self, call_id, "its time is up")
+            case DrainReceived(reason=reason):
+                self.draining = reason
+            case ConnectionClosed():
+                self._wire_closed(event)
+            case CallReceived():
+                if self._inbound is not None:
+                    self._inbound.call_received(self, event)
+            case ResponseReceived() | ErrorReceived():
+                self._answer(event.id, event)
+            case PongReceived():
+                pass  # the wire itself watches for silence
+
+    def _answer(self, call_id: int, event: ResponseReceived | ErrorReceived) -> None:
+        future = self._waiting.pop(call_id, None)
+        if future is not None and not future.done():
+            future.set_result((event, True))
+
+    def _wire_closed(self, event: ConnectionClosed) -> None:
+        for call_id, written in event.calls:
+            future = self._waiting.pop(call_id, None)
+            if future is not None and not future.done():
+                future.set_result((event, written))
+        self._flush()
+        self._end(event.reason)
+        if self._transport is not None:
+            self._transport.close()
+
+    def _end(self, reason: str) -> None:
+        """Once, whoever noticed first."""
+        if self.gone.done():
+            return
+        self.gone.set_result(reason)
+        self._writable.set()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self.ready.done():
+            self.ready.set_exception(ConnectionError(reason))
+            self.ready.exception()  # seen: whoever dials asks `ready` itself, an acceptor logs
+        if self._inbound is not None:
+            self._inbound.link_closed(self)
+        self._closed(self, reason)
+
+    # -- timers and writing
+
+    def _rearm(self) -> None:
+        when = self._wire.next_timer()
+        if when is None or self.gone.done() or (self._timer is not None and self._timer_at <= when):
+            return  # an earlier wake-up looks again; that is cheaper than moving the timer with every call
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = when
+        self._timer = self._clock.call_at(when, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        for event in self._wire.on_timer(self._now()):
+            self._take(event)
+        self._flush()
+        self._rearm()
+
+    def _flush(self) -> None:
+        data = self._wire.data_to_send()
+        if data and self._transport is not None and not self._transport.is_closing():
+            self.bytes_sent += len(data)
+            self._transport.write(data)
+
+    def flush_soon(self) -> None:
+        """Writes what the wire holds: the first frame of a loop turn at once, the others of that turn together."""
+        if self._reading or self._flush_planned:
+            return
+        self._flush()
+        self._flush_planned = True
+        self._loop.call_soon(self._flush_rest)
+
+    def _flush_rest(self) -> None:
+        self._flush_planned = False
+        self._flush()
+
+    # -- our calls
+
+    @property
+    def usable(self) -> bool:
+        """Whether a new call may be sent here."""
+        return not self.gone.done() and self.draining is None and not self._wire.closing
+
+    @property
+    def peer(self) -> PeerInfo | None:
+        return self._wire.peer
+
+    async def call(
+        self,
+        *,
+        ttl_ms: int,
+        tracing: bytes,
+        service: str,
+        headers: bytes,
+        arg1: bytes,
+        arg2: bytes,
+        arg3: bytes,
+    ) -> tuple[Answer, bool]:
+        """Sends a call and waits for what comes of it. Raises CallRefused when it was not sent.
+
+        Cancelling it sends a cancel frame: the peer stops, and what it still answers is ignored.
+        """
+        if not self._writable.is_set():
+            await self._writable.wait()
+        call_id = self._wire.send_call(
+            now=self._now(),
+            ttl_ms=ttl_ms,
+            tracing=tracing,
+            service=service,
+            headers=headers,
+            arg1=arg1,
+            arg2=arg2,
+            arg3=arg3,
+            checksum=Checksum.CRC32C,
+        )
+        self._waiting[call_id] = future = self._loop.create_future()
+        self.flush_soon()
+        self._rearm()
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if self._waiting.pop(call_id, None) is not None:
+                self._wire.cancel(call_id, "the caller gave up", self._now())
+                self.flush_soon()
+            raise
+
+    @property
+    def calls_waiting(self) -> int:
+        return len(self._waiting)
+
+    # -- answers to the peer's calls
+
+    def respond(self, call_id: int, *, ok: bool, arg2: bytes, arg3: bytes) -> None:
+        self._wire.respond(call_id, ok=ok, arg2=arg2, arg3=arg3, now=self._now())
+        self.flush_soon()
+
+    def respond_error(self, call_id: int, code: int, message: str) -> None:
+        self._wire.respond_error(call_id, code, message, self._now())
+        self.flush_soon()
+
+    # -- ending
+
+    def drain(self, reason: str) -> None:
+        """Asks the peer to send no more calls here; those under way go on."""
+        self._wire.drain(reason, self._now())
+        self.flush_soon()
+
+    def close(self, reason: str) -> None:
+        """Ends the connection from this side; calls that wait on it fail at once."""
+        for event in self._wire.close(None, reason):
+            self._take(event)
+        self._end(reason)
+        if self._transport is not None:
+            self._transport.close()
+
+    def describe(self) -> dict[str, object]:
+        """For /debug/connections."""
+        peer = self._wire.peer
+        return {
+            "remote": self.remote,
+            "direction": "out" if self.dialler else "in",
+            "peer": None if peer is None else {"host_port": peer.host_port, "process": peer.process_name},
+            "calls_out": len(self._waiting),
+            "calls_in": len(self.serving),
+            "bytes_sent": self.bytes_sent,
+            "bytes_received": self.bytes_received,
+            "draining": self.draining,
+        }

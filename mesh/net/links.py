@@ -1,0 +1,79 @@
+"""All connections of a node: counted, listed, and told about in the log when they are not what they should be."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from mesh.net.link import Link
+
+log = logging.getLogger("mesh.net")
+
+_DIRECTIONS = ("in", "out")
+
+
+class Links(Collector):
+    """The open links; `rpc_connections*` metrics by direction."""
+
+    def __init__(self) -> None:
+        self._open: set[Link] = set()
+        self._opened = dict.fromkeys(_DIRECTIONS, 0)
+        self._closed = dict.fromkeys(_DIRECTIONS, 0)
+        self._failed = dict.fromkeys(_DIRECTIONS, 0)
+        self._bytes = {(direction, way): 0 for direction in _DIRECTIONS for way in ("sent", "received")}
+
+    def __iter__(self) -> Iterator[Link]:
+        return iter(list(self._open))
+
+    def opened(self, link: Link) -> None:
+        """The handshake is over."""
+        self._open.add(link)
+        self._opened[_direction(link)] += 1
+
+    def closed(self, link: Link, reason: str) -> None:
+        direction = _direction(link)
+        self._count_bytes(link)
+        if link in self._open:
+            self._open.discard(link)
+            self._closed[direction] += 1
+            log.debug("connection with %s closed: %s", link.remote, reason)
+            return
+        self._failed[direction] += 1
+        if not link.dialler and link.bytes_received:  # a bare connect is somebody's liveness check
+            log.warning("connection from %s refused: %s", link.remote, reason)
+
+    def incoming(self) -> list[Link]:
+        return [link for link in self._open if not link.dialler]
+
+    def _count_bytes(self, link: Link) -> None:
+        self._bytes[_direction(link), "sent"] += link.bytes_sent
+        self._bytes[_direction(link), "received"] += link.bytes_received
+
+    def describe(self) -> list[dict[str, object]]:
+        """For /debug/connections."""
+        return [link.describe() for link in sorted(self._open, key=lambda link: link.remote)]
+
+    def collect(self) -> Iterator[Metric]:
+        standing = GaugeMetricFamily("rpc_connections", "Connections that stand", labels=("direction",))
+        opened = CounterMetricFamily("rpc_connections_opened", "Handshakes finished", labels=("direction",))
+        closed = CounterMetricFamily("rpc_connections_closed", "Connections ended", labels=("direction",))
+        failed = CounterMetricFamily("rpc_connections_failed", "Connections without a handshake", labels=("direction",))
+        volume = CounterMetricFamily("rpc_connection_bytes", "Bytes on the wire", labels=("direction", "way"))
+        for direction in _DIRECTIONS:
+            mine = [link for link in self._open if _direction(link) == direction]
+            standing.add_metric((direction,), len(mine))
+            opened.add_metric((direction,), self._opened[direction])
+            closed.add_metric((direction,), self._closed[direction])
+            failed.add_metric((direction,), self._failed[direction])
+            sent = self._bytes[direction, "sent"] + sum(link.bytes_sent for link in mine)
+            received = self._bytes[direction, "received"] + sum(link.bytes_received for link in mine)
+            volume.add_metric((direction, "sent"), sent)
+            volume.add_metric((direction, "received"), received)
+        yield from (standing, opened, closed, failed, volume)
+
+
+def _direction(link: Link) -> str:
+    return "out" if link.dialler else "in"

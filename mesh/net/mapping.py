@@ -1,0 +1,94 @@
+"""A call's fields and where they travel in TChannel: transport headers, tracing bytes, application headers.
+
+One rule: what TChannel has a place for goes there; the rest travels as reserved application headers (`$mesh$...`),
+which no handler sees and foreign peers pass over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mesh.call import Call
+from mesh.call import trace as traces
+from mesh.call.context import RESERVED_PREFIXES
+from mesh.contract.model import Method
+from mesh.wire import CallReceived, decode_headers, encode_headers
+
+BAGGAGE = "$mesh$baggage-"
+TRACE_HIGH = "$mesh$trace-high"
+NO_HEADERS = encode_headers({})
+
+
+def transport_headers(call: Call) -> dict[str, str]:
+    """What stands before the arguments: scheme, caller, keys for routing."""
+    headers = {"as": "thrift", "cn": call.caller}
+    if call.shard_key is not None:
+        headers["sk"] = call.shard_key
+    if call.routing_key is not None:
+        headers["rk"] = call.routing_key
+    if call.routing_delegate is not None:
+        headers["rd"] = call.routing_delegate
+    return headers
+
+
+def request_arg2(call: Call) -> bytes:
+    """The application headers with baggage and the rest of the trace id. Raises HeaderError when they are too large."""
+    high = call.trace.high if call.trace is not None else 0
+    if not call.headers and not call.baggage and not high:
+        return NO_HEADERS
+    headers = dict(call.headers)
+    for key, value in call.baggage.items():
+        headers[BAGGAGE + key] = value
+    if high:
+        headers[TRACE_HIGH] = f"{high:x}"
+    return encode_headers(headers)
+
+
+def reply_arg2(headers: Mapping[str, str]) -> bytes:
+    return encode_headers(dict(headers)) if headers else NO_HEADERS
+
+
+def application_headers(headers: dict[str, str]) -> dict[str, str]:
+    """What the application may see of the headers in a reply."""
+    return {key: value for key, value in headers.items() if not key.startswith(RESERVED_PREFIXES)}
+
+
+def to_call(event: CallReceived, method: Method, deadline: float, peer: str) -> Call:
+    """The call that a request asks for. Raises HeaderError when its application headers are malformed."""
+    transport = event.headers
+    call = Call(
+        method,
+        event.arg3,
+        service=event.service,
+        caller=transport["cn"],
+        deadline=deadline,
+        trace=traces.from_wire(event.tracing),
+        peer=peer,
+    )
+    if len(transport) > 2:
+        call.shard_key = transport.get("sk")
+        call.routing_key = transport.get("rk")
+        call.routing_delegate = transport.get("rd")
+    if event.arg2 and event.arg2 != NO_HEADERS:
+        _take_headers(call, decode_headers(event.arg2))
+    return call
+
+
+def _take_headers(call: Call, headers: dict[str, str]) -> None:
+    for key, value in headers.items():
+        if not key.startswith("$"):
+            call.headers[key] = value
+        elif key.startswith(BAGGAGE):
+            call.baggage[key.removeprefix(BAGGAGE)] = value
+        elif key == TRACE_HIGH:
+            if call.trace is not None and len(value) <= 16:
+                call.trace.high = _hex_or_zero(value)
+        elif not key.startswith(RESERVED_PREFIXES):
+            call.headers[key] = value
+
+
+def _hex_or_zero(text: str) -> int:
+    try:
+        return int(text, 16)
+    except ValueError:
+        return 0  # a broken hint must not fail the call

@@ -1,0 +1,141 @@
+"""The client half of a node: endpoints out of the registry, a stack per method, client objects.
+
+One rule: a service's endpoints are watched once however many clients call it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from mesh.balance import Endpoint, EndpointSet, RoundRobin, balance
+from mesh.call import Clock, Reply, Stack, TimerWheel
+from mesh.contract.model import Method, Service
+from mesh.discovery.registry import Instance, Registry, Watch
+from mesh.filters import CallMetrics
+from mesh.net import Peers, split_address
+from mesh.net import sender as net_sender
+from mesh.node.client import Client, Send, client_method, sender
+from mesh.stacks import client_stack
+
+
+class Calling:
+    """Makes clients. `stack` is the page; replace it before the first client is made to put a filter in."""
+
+    def __init__(
+        self,
+        *,
+        caller: str,
+        clock: Clock,
+        wheel: TimerWheel,
+        rng: random.Random,
+        peers: Peers,
+        registry: Callable[[], Registry | None],
+        calls: CallMetrics,
+        attempts: CallMetrics,
+    ) -> None:
+        self._caller = caller
+        self._clock = clock
+        self._peers = peers
+        self._registry = registry
+        self._balancer = RoundRobin(clock, rng)
+        self._endpoints: dict[str, EndpointSet] = {}
+        self._watches: list[Watch] = []
+        self._sends: dict[tuple[str, str], Send] = {}
+        self.stack = client_stack(
+            clock=clock,
+            wheel=wheel,
+            rng=rng,
+            calls=calls,
+            attempts=attempts,
+            endpoints_of=self.endpoints_of,
+            balancer=self._balancer,
+        )
+
+    def endpoints_of(self, service: str) -> EndpointSet:
+        """The endpoints of `service`, watched in the registry from the first time that somebody asks."""
+        known = self._endpoints.get(service)
+        if known is not None:
+            return known
+        registry = self._registry()
+        if registry is None:
+            made = EndpointSet(service, "this node has no registry (registry=, MESH_REGISTRY) and")
+            made.update(())
+        else:
+            watch = registry.watch(service)
+            made = EndpointSet(service, registry.url, watch.ready)
+            self._watches.append(watch)
+            watch.subscribe(lambda instances: self._changed(made, watch, instances))
+        self._endpoints[service] = made
+        return made
+
+    def _changed(self, endpoints: EndpointSet, watch: Watch, instances: Iterable[Instance]) -> None:
+        def endpoint(instance: Instance) -> Endpoint:
+            return Endpoint(
+                instance.address,
+                zone=instance.zone,
+                weight=instance.weight,
+                meta=instance.meta,
+                suspect=instance.suspect,
+                refused=lambda: watch.refused(instance),
+            )
+
+        if watch.known:
+            endpoints.update(endpoint(instance) for instance in instances)
+
+    def _stack_for(self, service: str, peers: Iterable[str] | None) -> Stack:
+        if peers is None:
+            return self.stack
+        fixed = EndpointSet(service, "peers=")
+        addresses = [peers] if isinstance(peers, str) else list(peers)
+        for address in addresses:
+            split_address(address)
+        fixed.update(Endpoint(address) for address in addresses)
+        return self.stack.replace("balance", balance(lambda _: fixed, self._balancer))
+
+    def client(self, service: Service, name: str | None, peers: Iterable[str] | None) -> Client:
+        """A client of `service` under the registry name `name` (the contract's by default), or at fixed `peers`."""
+        target = name or service.registry_name
+        stack = self._stack_for(target, peers)
+        methods = {
+            method.name: client_method(
+                method, self._caller, target, stack.build(target, method, net_sender(self._peers, method, self._clock))
+            )
+            for method in service.methods.values()
+        }
+        return Client(service, target, methods)
+
+    async def call(
+        self, method: Method, args: tuple[Any, ...], service: str | None, peers: Iterable[str] | None
+    ) -> Reply:
+        """One call, answered by the whole `Reply`. Raises BadRequest when the arguments break the contract."""
+        target = service or method.registry_name
+        key = (target, method.wire_name)
+        send = self._sends.get(key) if peers is None else None
+        if send is None:
+            stack = self._stack_for(target, peers).build(target, method, net_sender(self._peers, method, self._clock))
+            send = sender(method, self._caller, target, stack)
+            if peers is None:
+                self._sends[key] = send
+        return await send(args)
+
+    def describe(self) -> list[dict[str, object]]:
+        """For /debug/peers: each endpoint known, by service."""
+        return [
+            {
+                "service": service,
+                "address": endpoint.address,
+                "in_flight": endpoint.in_flight,
+                "zone": endpoint.zone,
+                "suspect": endpoint.suspect,
+                "avoided": endpoint.avoid_until > self._clock.now(),
+            }
+            for service, endpoints in sorted(self._endpoints.items())
+            for endpoint in endpoints.all
+        ]
+
+    def close(self) -> None:
+        for watch in self._watches:
+            watch.close()
+        self._watches.clear()

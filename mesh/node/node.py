@@ -1,0 +1,343 @@
+"""A node: one process of the mesh. The only place that joins the parts.
+
+Start: parts, listen, register, ready. Stop: unready, leave the registry, settle, drain, finish, cancel, close clients,
+parts in reverse, admin last. What a caller may have learned of this node is always still true when it acts on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import inspect
+import logging
+import os
+import random
+import signal
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from prometheus_client import CollectorRegistry
+
+from mesh.admin import Admin, AdminSources, Check, Health, Watchdog
+from mesh.call import Clock, LoopClock, Reply, Stack, TimerWheel
+from mesh.config import Config, build, load
+from mesh.contract import service_of
+from mesh.contract.model import Method, Service
+from mesh.contract.typing import ServiceOf
+from mesh.discovery import Instance, Registration, Registry, open_registry
+from mesh.filters import CallMetrics
+from mesh.net import Link, Links, Listener, Network, Peers, TcpNetwork, split_address
+from mesh.node.calling import Calling
+from mesh.node.meta import meta_for
+from mesh.node.serving import Serving
+from mesh.node.threads import HandlerThreads
+from mesh.version import VERSION
+from mesh.wire import Identity, Limits
+
+log = logging.getLogger("mesh.node")
+
+C = TypeVar("C")
+H = TypeVar("H")
+Hook = Callable[[], Awaitable[object] | object]
+EPHEMERAL = "0.0.0.0:0"  # how TChannel says "nobody can dial me"
+
+
+class Node:
+    """One process. `async with`; then `serve`, `client`, and `run` (or `start` and the end of the block).
+
+    `name` is the caller's name and the process's. What is not given here comes from the environment, the TOML file
+    `config`, or the defaults of `mesh.config.Config`, in this order. `registry` is a URL or a `Registry`; without one
+    only clients with `peers=` find anybody. `network`, `clock` and `rng` are for tests.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        listen: str | None = None,
+        admin: str | None = None,
+        registry: str | Registry | None = None,
+        advertise: str | None = None,
+        config: Path | str | None = None,
+        env: Mapping[str, str] | None = None,
+        network: Network | None = None,
+        clock: Clock | None = None,
+        rng: random.Random | None = None,
+        limits: Limits | None = None,
+        **settings: Any,
+    ) -> None:
+        given = {"name": name, "listen": listen, "admin": admin, "advertise": advertise, **settings}
+        if isinstance(registry, str):
+            given["registry"] = registry
+        explicit = {key: value for key, value in given.items() if value is not None}
+        checked = build(Config, explicit, f"Node({name!r})")
+        loaded = load(config, os.environ if env is None else env)
+        self.config: Config = dataclasses.replace(loaded, **{key: getattr(checked, key) for key in explicit})
+        self.name = name
+        self.metrics = CollectorRegistry()
+        self.address = EPHEMERAL  # host:port once it listens
+        self.admin: Admin | None = None
+        self.registry: Registry | None = None if isinstance(registry, str) else registry
+        self._network = network or TcpNetwork()
+        self._given_clock = clock
+        self._rng = rng or random.Random()
+        self._limits = limits or Limits()
+        self._links = Links()
+        self._server_calls = CallMetrics("rpc_server")
+        self._client_calls = CallMetrics("rpc_client")
+        self._client_attempts = CallMetrics("rpc_client_attempt")
+        for collector in (self._links, self._server_calls, self._client_calls, self._client_attempts):
+            self.metrics.register(collector)
+        self._parts: list[Any] = []
+        self._start_hooks: list[Hook] = []
+        self._stop_hooks: list[Hook] = []
+        self._registrations: list[Registration] = []
+        self._listener: Listener | None = None
+        self._state = "new"  # new, open, starting, ready, stopping, stopped
+        self._stop_asked: asyncio.Event | None = None
+
+    # -- opening and closing
+
+    async def __aenter__(self) -> Node:
+        self.clock: Clock = self._given_clock or LoopClock()
+        self._wheel = TimerWheel(self.clock)
+        self._stop_asked = asyncio.Event()
+        self._outer = AsyncExitStack()  # what clients need; closed after the server half
+        self._inner = AsyncExitStack()  # parts
+        if self.registry is None and self.config.registry:
+            token = self.config.token.reveal() if self.config.token else None
+            self.registry = open_registry(self.config.registry, token=token, zone=self.config.zone)
+        if self.registry is not None:
+            await self._outer.enter_async_context(self.registry)
+        self._threads = HandlerThreads(self.config.threads)
+        common: dict[str, Any] = {"clock": self.clock, "wheel": self._wheel, "rng": self._rng}
+        self._serving = Serving(**common, calls=self._server_calls, threads=self._threads, links=self._links)
+        self._peers = Peers(self._network, lambda: self._link(dialler=True))
+        self._calling = Calling(
+            **common,
+            caller=self.name,
+            peers=self._peers,
+            registry=lambda: self.registry,
+            calls=self._client_calls,
+            attempts=self._client_attempts,
+        )
+        self._state = "open"
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stop()
+
+    def _link(self, *, dialler: bool) -> Link:
+        return Link(
+            dialler=dialler,
+            local=Identity(self.address, f"{self.name}[{os.getpid()}]", {}),
+            limits=self._limits,
+            clock=self.clock,
+            inbound=self._serving.dispatcher,
+            opened=self._links.opened,
+            closed=self._links.closed,
+        )
+
+    # -- what it is made of
+
+    @property
+    def client_stack(self) -> Stack:
+        """The page's client side. Set it before the first client is made, to put a filter in."""
+        return self._calling.stack
+
+    @client_stack.setter
+    def client_stack(self, stack: Stack) -> None:
+        self._calling.stack = stack
+
+    @property
+    def server_stack(self) -> Stack:
+        """The page's server side. Set it before `serve`, to put a filter in."""
+        return self._serving.stack
+
+    @server_stack.setter
+    def server_stack(self, stack: Stack) -> None:
+        self._serving.stack = stack
+
+    def serve(self, service: type[ServiceOf[C, H]], handler: H, *, name: str | None = None) -> None:
+        """Serves `service` with `handler`: any object with the contract's methods, coroutines or plain functions.
+
+        It is registered and called under the contract's name (annotation `name`, else the file's stem), or `name`.
+        Raises TypeError when the handler lacks a method, RuntimeError once the node has started.
+        """
+        if self._state != "open":
+            raise RuntimeError(
+                f"serve() comes inside `async with Node(...)` and before run(); the node is {self._state}"
+            )
+        contract_service = service if isinstance(service, Service) else service_of(service)
+        registered = name or contract_service.registry_name
+        meta = meta_for(contract_service.contract, self.config.version or VERSION, self._welcome)
+        self._serving.serve(contract_service, handler, registered, meta)
+
+    def client(
+        self, contract: type[ServiceOf[C, H]], *, service: str | None = None, peers: Iterable[str] | None = None
+    ) -> C:
+        """A client of `contract`, found in the registry under its name or `service`, or at fixed `peers` (host:port)."""
+        found = contract if isinstance(contract, Service) else service_of(contract)
+        return cast(C, self._calling.client(found, service, peers))
+
+    async def call(
+        self,
+        method: Method,
+        args: tuple[Any, ...],
+        *,
+        service: str | None = None,
+        peers: Iterable[str] | None = None,
+    ) -> Reply:
+        """One call with everything that came of it: outcome, value, reply headers, peer. For tools.
+
+        Raises BadRequest when the arguments break the contract; every other failure is in the reply's outcome.
+        """
+        return await self._calling.call(method, args, service, peers)
+
+    def attach(self, part: Any) -> Any:
+        """A part lives with the node: an async context manager, entered at the start, left (in reverse) at the stop.
+
+        Its method `health()`, if it has one, gives a `Check` for /health. Returns the part.
+        """
+        self._parts.append(part)
+        return part
+
+    def on_start(self, hook: Hook) -> None:
+        """`hook()` (plain or coroutine function) runs after the parts are entered, before the node listens."""
+        self._start_hooks.append(hook)
+
+    def on_stop(self, hook: Hook) -> None:
+        """`hook()` runs once no call is under way any more, before the parts are left."""
+        self._stop_hooks.append(hook)
+
+    # -- its life
+
+    async def start(self) -> None:
+        """Parts, listen, register, ready; in this order."""
+        if self._state != "open":
+            raise RuntimeError(f"a node starts once, inside its `async with`; it is {self._state}")
+        self._state = "starting"
+        if self.config.admin is not None:
+            sources = AdminSources(
+                health=self.health,
+                metrics=self.metrics,
+                peers=lambda: {"endpoints": self._calling.describe(), "connections": self._peers.describe()},
+                connections=self._links.describe,
+                config=self.config.to_public_dict,
+            )
+            self.admin = await self._outer.enter_async_context(Admin(self.config.admin, sources))
+        if self.config.watchdog.threshold_ms and not getattr(asyncio.get_running_loop(), "virtual_time", False):
+            await self._outer.enter_async_context(Watchdog(self.config.watchdog, metrics=self.metrics))
+        for part in self._parts:
+            await self._inner.enter_async_context(part)
+        for hook in self._start_hooks:
+            await _run_hook(hook)
+        if self._serving.services:
+            self._listener = await self._network.listen(self.config.listen, lambda: self._link(dialler=False))
+            self.address = self.config.advertise or self._listener.address
+            await self._register()
+        self._state = "ready"
+        served = ", ".join(self._serving.services) or "nothing"
+        log.info("%s is ready: serves %s at %s, admin at %s", self.name, served, self.address,
+                 self.admin.address if self.admin else "none")  # fmt: skip
+
+    async def _register(self) -> None:
+        if self.registry is None:
+            return
+        host, port = split_address(self.address)
+        admin = self.admin.address if self.admin else None
+        for name, service in self._serving.services.items():
+            instance = Instance(
+                name,
+                f"{name}-{self.config.instance or f'{host}-{port}'}",
+                host,
+                port,
+                admin=admin,
+                zone=self.config.zone,
+                meta={
+                    "protocol": "tchannel",
+                    "digest": service.contract.digest,
+                    "version": self.config.version or VERSION,
+                    "owner": service.owner or self.config.owner or "",
+                    "node": self.name,
+                },
+            )
+            health_url = f"http://{admin}/health" if admin else None
+            self._registrations.append(await self.registry.register(instance, health_url=health_url))
+
+    async def run(self) -> None:
+        """Starts, and stops in order on SIGTERM or SIGINT. A second signal ends the process at once."""
+        await self.start()
+        assert self._stop_asked is not None
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGTERM, signal.SIGINT)
+        for number in signals:
+            loop.add_signal_handler(number, self._signalled, number)
+        try:
+            await self._stop_asked.wait()
+            await self.stop()
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+    def _signalled(self, number: int) -> None:
+        assert self._stop_asked is not None
+        if self._stop_asked.is_set():
+            log.warning("second signal: stopping at once")
+            os._exit(128 + number)
+        log.info("%s: stopping", signal.Signals(number).name)
+        self._stop_asked.set()
+
+    async def stop(self) -> None:
+        """The drain order; once. Safe to call in any state."""
+        if self._state in ("new", "stopping", "stopped"):
+            return
+        served = self._listener is not None
+        self._state = "stopping"
+        await asyncio.gather(*(registration.withdraw() for registration in self._registrations))
+        if served:
+            if self._registrations:
+                await self.clock.sleep(self.config.settle_ms / 1000)  # callers learn of it and stop coming
+            assert self._listener is not None
+            await self._listener.close()
+            await self._serving.drain(f"{self.name} is stopping", self.config.drain_ms / 1000)
+        for hook in self._stop_hooks:
+            await _run_hook(hook, swallow=True)
+        await self._inner.aclose()
+        self._calling.close()
+        await self._peers.close(f"{self.name} is stopping")
+        for link in self._links:
+            link.close(f"{self.name} is stopping")
+        self._threads.close()
+        await self._outer.aclose()
+        self._wheel.close()
+        self._state = "stopped"
+
+    # -- what it says of itself
+
+    def _welcome(self) -> tuple[bool, str]:
+        return self._state == "ready", "" if self._state == "ready" else f"the node is {self._state}"
+
+    def health(self) -> Health:
+        """Ready once started and until it stops. That it is not registered is said, and keeps nobody away."""
+        checks: dict[str, Check] = {}
+        for name, registration in zip(self._serving.services, self._registrations, strict=False):
+            checks[f"registered:{name}"] = Check(registration.registered, registration.detail)
+        for part in self._parts:
+            if hasattr(part, "health"):
+                checks[type(part).__name__] = part.health()
+        ready, _ = self._welcome()
+        return Health(True, ready, self.name, self.config.version or VERSION, checks)
+
+
+async def _run_hook(hook: Hook, *, swallow: bool = False) -> None:
+    try:
+        done = hook()
+        if inspect.isawaitable(done):
+            await done
+    except Exception:
+        if not swallow:
+            raise
+        log.exception("a stop hook failed; the others run all the same")

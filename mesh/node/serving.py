@@ -1,0 +1,80 @@
+"""The server half of a node: routes, the listener, the connections that came in, and leaving without losing a call."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import Any
+
+from mesh.call import Clock, Reply, Stack, TimerWheel
+from mesh.contract.model import Method, Service
+from mesh.errors import BadRequest
+from mesh.filters import CallMetrics
+from mesh.net import Dispatcher, Links, Route
+from mesh.node.handler import check_handler, handler_leaf
+from mesh.node.threads import HandlerThreads
+from mesh.stacks import server_stack
+
+log = logging.getLogger("mesh.node")
+
+CANCEL_S = 1.0  # for handlers to end after they were cancelled; one that does not is left to the process's end
+
+
+class Serving:
+    """What this node serves. `stack` is the page; replace it before `serve` to put a filter in."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        wheel: TimerWheel,
+        rng: random.Random,
+        calls: CallMetrics,
+        threads: HandlerThreads,
+        links: Links,
+    ) -> None:
+        self._routes: dict[tuple[str, bytes], Route] = {}
+        self._threads = threads
+        self.stack: Stack = server_stack(clock=clock, wheel=wheel, rng=rng, calls=calls)
+        self.dispatcher = Dispatcher(self._routes, clock)
+        self._links = links
+        self.services: dict[str, Service] = {}  # by the name they are registered and called under
+
+    def serve(self, service: Service, handler: object, name: str, meta: tuple[Service, object]) -> None:
+        """Routes the methods of `service`, and those of Meta, called under `name`. Raises TypeError, ValueError."""
+        check_handler(service, handler)
+        if name in self.services:
+            raise ValueError(f"{name!r} is served already, by {self.services[name].name}; give the other a name=")
+        self.services[name] = service
+        for each, target in ((service, handler), meta):
+            for method in each.methods.values():
+                self._route(name, method, getattr(target, method.name))
+
+    def _route(self, name: str, method: Method, function: Any) -> None:
+        leaf = _no_oneway if method.oneway else handler_leaf(method, function, self._threads)
+        built = self.stack.build(name, method, leaf)
+        self._routes[name, method.wire_name.encode()] = Route(method, built)
+
+    async def drain(self, reason: str, drain_s: float) -> None:
+        """Takes no new calls, lets those under way finish for `drain_s`, cancels the rest, closes the connections."""
+        self.dispatcher.drain(reason)
+        for link in self._links.incoming():
+            link.drain(reason)
+        try:
+            async with asyncio.timeout(drain_s):
+                await self.dispatcher.finished()
+        except TimeoutError:
+            log.warning("%d calls had not finished after %.0f ms; cancelled", self.dispatcher.in_flight, drain_s * 1000)
+            self.dispatcher.stop(self._links.incoming())
+            try:
+                async with asyncio.timeout(CANCEL_S):
+                    await self.dispatcher.finished()
+            except TimeoutError:
+                log.error("%d handlers ignore their cancellation", self.dispatcher.in_flight)
+        for link in self._links.incoming():
+            link.close(reason)
+
+
+async def _no_oneway(call: Any) -> Reply:
+    return Reply(BadRequest("TChannel carries no oneway methods; give it a void result"))
