@@ -1,0 +1,245 @@
+"""`mesh call SERVICE Service::method JSON`: one call, with everything that came of it.
+
+One rule: stdout is the answer, stderr is for people, the exit code is the error table's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import random
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from mesh.call import Declared, Reply, outcome_label
+from mesh.call import context as scopes
+from mesh.call.trace import Trace, root
+from mesh.cli import contracts, where
+from mesh.cli.example import example
+from mesh.cli.exits import OK, CommandError, nearest
+from mesh.cli.json_body import BodyError, arguments, parse
+from mesh.cli.json_show import struct_to_json, to_json
+from mesh.cli.spec import args_class, result_spec
+from mesh.contract.model import Method, Service
+from mesh.discovery import RegistryError
+from mesh.errors import EXIT_DECLARED, BadRequest, MeshError, UnknownService, Unreachable
+from mesh.node import Node
+
+CALLER = "mesh-cli"
+MAX_BODY_CHARS = 64 * 1024 * 1024  # JSON of the largest request (8 MiB) with room for its punctuation
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "call",
+        help="call a method and print its answer",
+        description="Calls a method and prints its answer as JSON. Exit codes: docs/cli.md.",
+    )
+    parser.add_argument("service", metavar="SERVICE", help="its name in the registry, e.g. pricing")
+    parser.add_argument("method", metavar="METHOD", help="Service::method, e.g. Pricing::quote")
+    parser.add_argument("body", metavar="JSON", nargs="?", help='{"parameter": value, ...}; - reads it from stdin')
+    add_target(parser)
+    parser.add_argument(
+        "--header", metavar="K=V", action="append", default=[], help="an application header; repeatable"
+    )
+    parser.add_argument("--timeout", metavar="MS", type=_milliseconds, help="default: the contract's timeout_ms")
+    parser.add_argument("--caller", default=CALLER, help=f"the name to call under (default {CALLER})")
+    parser.add_argument("--example", action="store_true", help="print a JSON body for the method and do not call it")
+    parser.add_argument("--full", action="store_true", help="with --example: optional fields too")
+    parser.add_argument("--show-pii", action="store_true", help="print fields marked pii, which show as *** otherwise")
+    parser.add_argument("--json", action="store_true", help="print outcome, value, headers, peer, elapsed_ms and trace")
+    parser.set_defaults(run=run)
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """The options that say whom to talk to and by which contract."""
+    where.add_options(parser)
+    parser.add_argument("--peer", metavar="HOST:PORT", action="append", help="call this instance, without a registry")
+    contracts.add_option(parser)
+
+
+def _milliseconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 86_400_000:
+        raise argparse.ArgumentTypeError("a positive number of milliseconds, at most a day")
+    return value
+
+
+async def run(args: argparse.Namespace) -> int:
+    if args.example:
+        return await _print_example(args)
+    body = _read_body(args.body)
+    headers = _headers(args.header)
+    async with node_for(args, args.caller) as node:
+        service, method = await resolve(node, args)
+        values = _arguments(args, service, method, body)
+        trace = root(random.Random())
+        started = time.monotonic()
+        with _scopes(trace, headers, args.timeout):
+            try:
+                reply = await node.call(method, values, service=args.service, peers=args.peer)
+            except BadRequest as error:
+                reply = Reply(error)
+        elapsed_ms = (time.monotonic() - started) * 1000
+        if isinstance(reply.outcome, MeshError):
+            reply.outcome.at(
+                service=args.service,
+                method=method.wire_name,
+                peer=reply.peer,
+                elapsed_ms=elapsed_ms,
+                limit_ms=args.timeout,
+            )
+            await explain(node, reply.outcome, args)
+    return _show(args, service, method, reply, elapsed_ms, trace)
+
+
+@contextlib.contextmanager
+def _scopes(trace: Trace, headers: dict[str, str], timeout_ms: float | None) -> Iterator[None]:
+    """The trace, headers and deadline of the call."""
+    token = scopes.context_var.set(scopes.current().replace(trace=trace))
+    try:
+        with contextlib.ExitStack() as stack:
+            if headers:
+                stack.enter_context(scopes.headers(headers))
+            if timeout_ms is not None:
+                stack.enter_context(scopes.deadline(ms=timeout_ms))
+            yield
+    finally:
+        scopes.context_var.reset(token)
+
+
+def node_for(args: argparse.Namespace, caller: str = CALLER) -> Node:
+    """A node that only calls: with a registry unless peers are named."""
+    if args.peer:
+        return Node(caller, admin="off")
+    return Node(caller, admin="off", registry=where.open_at(where.registry_at(args)))
+
+
+async def resolve(node: Node, args: argparse.Namespace) -> tuple[Service, Method]:
+    """The method that `args` names. Raises MeshError or CommandError."""
+    if args.idl is not None:
+        contract = contracts.from_file(args.idl)
+    else:
+        try:
+            contract = await contracts.from_server(node, args.service, args.peer)
+        except MeshError as error:
+            await explain(node, error, args)
+            raise
+    return contracts.find_method(contract, args.method, args.service)
+
+
+async def explain(node: Node, error: MeshError, args: argparse.Namespace) -> None:
+    """Adds what only the registry knows: which names there are, or that it could not be asked at all."""
+    if not isinstance(error, UnknownService) or node.registry is None:
+        return
+    try:
+        names = list(await node.registry.services())
+    except RegistryError as unreachable:
+        raise Unreachable(f"the registry did not answer: {unreachable}", service=args.service) from None
+    near = nearest(args.service, names)
+    hint = f"did you mean {near!r}?" if near else f"it knows {', '.join(names) or 'no service at all'}"
+    error.reason = f"{error.reason}; {hint}"
+
+
+def _read_body(text: str | None) -> Any:
+    if text == "-":
+        text = sys.stdin.read(MAX_BODY_CHARS + 1)
+        if len(text) > MAX_BODY_CHARS:
+            raise CommandError(f"the body on stdin is longer than {MAX_BODY_CHARS} characters")
+    try:
+        return parse(text) if text and text.strip() else {}
+    except BodyError as error:
+        raise CommandError(f"the body: {error}", advice="--example prints a body that fits") from None
+
+
+def _headers(pairs: list[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise CommandError(f"--header {pair!r}: expected KEY=VALUE")
+        headers[key] = value
+    try:
+        with scopes.headers(headers):
+            return headers
+    except ValueError as error:
+        raise CommandError(f"--header: {error}") from None
+
+
+def _arguments(args: argparse.Namespace, service: Service, method: Method, body: Any) -> tuple[Any, ...]:
+    try:
+        return arguments(args_class(service, method), method.parameters, body)
+    except BodyError as error:
+        raise BadRequest(str(error), service=args.service, method=method.wire_name) from None
+
+
+async def _print_example(args: argparse.Namespace) -> int:
+    async with contextlib.AsyncExitStack() as stack:
+        if args.idl is not None:
+            service, method = contracts.find_method(contracts.from_file(args.idl), args.method, args.service)
+        else:
+            service, method = await resolve(await stack.enter_async_context(node_for(args)), args)
+    body = example(args_class(service, method), method.parameters, full=args.full)
+    print(json.dumps(body, indent=2, ensure_ascii=False))
+    return OK
+
+
+def _show(
+    args: argparse.Namespace, service: Service, method: Method, reply: Reply, elapsed_ms: float, trace: Trace
+) -> int:
+    """Prints what came and gives the exit code. A failure goes to `main`, unless it is to be JSON."""
+    outcome = reply.outcome
+    answer: dict[str, Any] = {
+        "outcome": outcome_label(outcome),
+        "service": args.service,
+        "method": method.wire_name,
+        "value": None,
+        "headers": dict(reply.headers),
+        "peer": reply.peer,
+        "elapsed_ms": round(elapsed_ms, 2),
+        "trace": trace.id,
+    }
+    code = OK
+    if isinstance(outcome, MeshError):
+        if not args.json:
+            raise outcome
+        answer["error"] = _row(outcome)
+        code = outcome.kind.exit
+    elif isinstance(outcome, Declared):
+        fields = struct_to_json(outcome.exception, show_pii=args.show_pii)
+        name = type(outcome.exception).__name__
+        answer["exception"] = {"name": name, "fault": outcome.fault.value, "fields": fields}
+        code = EXIT_DECLARED
+        if not args.json:
+            print(json.dumps({name: fields}, indent=2, ensure_ascii=False))
+            print(
+                f"mesh: {args.service} {method.wire_name} answered with {name}, which its contract declares",
+                file=sys.stderr,
+            )
+    else:
+        spec = result_spec(service, method)
+        answer["value"] = None if spec is None else to_json(spec, reply.value, show_pii=args.show_pii)
+        if not args.json:
+            print(json.dumps(answer["value"], indent=2, ensure_ascii=False))
+    if args.json:
+        print(json.dumps(answer, ensure_ascii=False))
+    else:
+        for key, value in reply.headers.items():
+            print(f"{key}: {value!r}", file=sys.stderr)
+    return code
+
+
+def _row(error: MeshError) -> dict[str, Any]:
+    kind = error.kind
+    return {
+        "reason": error.reason,
+        "text": str(error),
+        "advice": kind.advice,
+        "blame": kind.blame.value,
+        "may_have_run": kind.may_have_run,
+        "repeat": kind.repeat.value,
+        "exit": kind.exit,
+    }

@@ -1,0 +1,92 @@
+"""The one command, `mesh`: its subcommands, and what every one of them does when it fails.
+
+One rule: a failure is one line on stderr that says what to do, and an exit code; a stack only with --debug.
+
+A subcommand is a module with `register(subparsers)`, which sets `run` (a function from the parsed arguments to the
+exit code, plain or async). Other distributions add theirs through the entry-point group `thriftmesh.commands`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import inspect
+import os
+import platform
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import metadata
+
+from mesh.cli import call, consul, describe, exits, listing, up
+from mesh.cli.exits import CommandError
+from mesh.config import ConfigError
+from mesh.errors import MeshError
+from mesh.version import VERSION
+
+PLUGINS = "thriftmesh.commands"
+BUILT_IN = (up, call, describe, listing, consul)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and gives its exit code. argparse's own exits (usage, --help) come as SystemExit."""
+    args = make_parser().parse_args(argv)
+    try:
+        result = args.run(args)
+        code = asyncio.run(result) if inspect.iscoroutine(result) else int(result)
+        sys.stdout.flush()  # a reader that went away must show here and not when the interpreter ends
+    except KeyboardInterrupt:
+        code = exits.INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = exits.BROKEN_PIPE
+    except Exception as error:
+        if args.debug:
+            traceback.print_exc()
+        code = _fail(error)
+    return code
+
+
+def _fail(error: Exception) -> int:
+    """Says what failed and what to do; gives the exit code."""
+    advice = ""
+    if isinstance(error, MeshError):
+        text, advice, code = str(error), error.kind.advice, error.kind.exit
+    elif isinstance(error, CommandError):
+        text, advice, code = str(error), error.advice, error.code
+    elif isinstance(error, ConfigError):
+        text, code = str(error), exits.USAGE
+    else:
+        text = f"internal error: {type(error).__name__}: {error}"
+        advice, code = "this is a bug in mesh; --debug shows where", exits.INTERNAL
+    print(f"mesh: {text}", file=sys.stderr)
+    if advice:
+        print(f"  -> {advice}", file=sys.stderr)
+    return code
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser with every subcommand, plug-ins included."""
+    parser = argparse.ArgumentParser(
+        prog="mesh", description="An RPC service mesh: contracts, calls, discovery, a dev cluster.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"mesh {VERSION} (Python {platform.python_version()})")
+    parser.add_argument("--debug", action="store_true", help="show the stack of a failure")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in BUILT_IN:
+        module.register(commands)
+    for entry in metadata.entry_points(group=PLUGINS):
+        _plug_in(entry, commands)
+    return parser
+
+
+def _plug_in(entry: metadata.EntryPoint, commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """A plug-in that cannot be loaded costs its own command and no other."""
+    try:
+        entry.load()(commands)
+    except Exception as error:
+        print(f"mesh: the command {entry.name!r} ({entry.value}) cannot be loaded: {error}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Whom to ask: the registry from an option, the environment or the dev cluster that runs here.
+
+One rule: the nearest answer wins, and every failure says where was looked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from mesh.cli import exits
+from mesh.cli.exits import CommandError
+from mesh.config import Config, load
+from mesh.discovery import Registry, open_registry
+
+FOLDER = ".mesh"  # where `mesh up` keeps a cluster's state
+STATE = "state.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryAt:
+    """A registry's URL and where it was found, in words."""
+
+    url: str
+    source: str
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of every command that asks the registry."""
+    parser.add_argument(
+        "--registry",
+        metavar="URL",
+        help="consul://HOST:PORT, file://PATH or static://HOST:PORT,...; default: MESH_REGISTRY, else the dev cluster "
+        "that runs in this folder or one above it",
+    )
+    parser.add_argument("--cluster", metavar="NAME", help="the dev cluster to ask, where several run in one folder")
+
+
+def registry_at(args: argparse.Namespace, start: Path | None = None) -> RegistryAt:
+    """The registry that `args`, the environment or a running dev cluster names. Raises CommandError."""
+    if args.registry:
+        return RegistryAt(args.registry, "--registry")
+    if args.cluster is None:
+        configured = settings().registry
+        if configured:
+            return RegistryAt(configured, "MESH_REGISTRY" if os.environ.get("MESH_REGISTRY") else "MESH_CONFIG")
+    return _of_cluster(args.cluster, (start or Path.cwd()).resolve())
+
+
+def settings() -> Config:
+    """The configuration that the environment gives. Raises ConfigError."""
+    return load(None, os.environ)
+
+
+def open_at(at: RegistryAt) -> Registry:
+    """A registry to be entered with `async with`. Raises CommandError for an URL that is none."""
+    config = settings()
+    token = config.token.reveal() if config.token else None
+    try:
+        return open_registry(at.url, token=token, zone=config.zone)
+    except ValueError as error:
+        raise CommandError(f"the registry {at.url!r} ({at.source}): {error}") from None
+
+
+def _of_cluster(name: str | None, start: Path) -> RegistryAt:
+    for folder in (start, *start.parents):
+        found = {path.parent.name: path for path in sorted((folder / FOLDER).glob(f"*/{STATE}"))}
+        if name is not None:
+            found = {key: path for key, path in found.items() if key == name}
+        if len(found) > 1:
+            raise CommandError(
+                f"several dev clusters run in {folder}: {', '.join(found)}", advice="choose one with --cluster NAME"
+            )
+        for path in found.values():
+            return RegistryAt(_url_in(path), f"the dev cluster {path.parent.name!r} in {folder}")
+    what = f"no dev cluster {name!r} runs" if name else "no registry is named and no dev cluster runs"
+    raise CommandError(
+        f"{what} in {start} or a folder above it",
+        code=exits.USAGE,
+        advice="start one with mesh up, or say --registry URL, --peer HOST:PORT or MESH_REGISTRY=URL",
+    )
+
+
+def _url_in(path: Path) -> str:
+    try:
+        state = json.loads(path.read_text())
+        url = state["registry"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CommandError(f"{path} cannot be used ({error!r})", advice="is mesh up just starting? Try again") from None
+    if not isinstance(url, str):
+        raise CommandError(f"{path} has no registry's URL")
+    return url
