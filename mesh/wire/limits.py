@@ -34,6 +34,10 @@ class Limits:
     # that multiplexes writes few messages at a time; 1,024 is far above that and stays below 1 MiB.
     assembling_messages: int = 1_024
 
+    # A half-received message is dropped at its ttl, but a ttl may say 49 days. 8 MiB in this time is 70 KiB/s, below
+    # what any link between services gives.
+    assembling_s: float = 120.0
+
     # Application headers (arg2). Tracing, baggage and a few tokens take 10 to 20; 16 KiB is what HTTP servers allow
     # for all headers of a request, and a call carries them on every hop.
     headers: int = 128
