@@ -8,7 +8,7 @@ from services.dispatch.models import Candidate, DriverTaken, Match, NoDriver, Pl
 
 REACH_KM = 3.0  # about ten minutes of city traffic: nobody waits longer
 CANDIDATES = 5
-# When all candidates were taken meanwhile, others may be free by now. More rounds than this outlast the rider's patience.
+# When all candidates were taken meanwhile, others may be free. More rounds than this outlast a rider's patience.
 ROUNDS = 3
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import mesh
@@ -17,12 +16,17 @@ from services.drivers.store.zones import load_zones
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
+async def hire(store: Store, city: City) -> None:
+    async with store.tx() as tx:
+        await SqlFleet(tx).hire(city.drivers())
+
+
 async def main() -> None:
     city = City(load_zones())
-    path = Path(os.environ.get("MESH_DATA_DIR", ".mesh/data")) / "drivers.db"
-    async with Store.open(path, owner="drivers", migrations=MIGRATIONS) as store, Node("drivers") as node:
-        async with store.tx() as tx:
-            await SqlFleet(tx).hire(city.drivers())
+    async with Node("drivers") as node:
+        path = (node.config.data_dir or Path(".mesh/data")) / "drivers.db"
+        store = node.attach(Store.open(path, owner="drivers", migrations=MIGRATIONS))
+        node.on_start(lambda: hire(store, city))
         node.serve(drivers.Drivers, DriversController(store, city))
         await node.run()
 

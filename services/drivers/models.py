@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor
+
+CELL_DEGREES = 0.01  # 1.1 km by 0.8 km here: about one zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +14,21 @@ class Place:
 
     lat: float
     lon: float
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Cells of the grid from first to last, both included."""
+
+    first_lat: int
+    last_lat: int
+    first_lon: int
+    last_lon: int
+
+
+def cell(place: Place) -> tuple[int, int]:
+    """The cell of the grid that the place lies in."""
+    return floor(place.lat / CELL_DEGREES), floor(place.lon / CELL_DEGREES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from pathlib import Path
 
@@ -20,8 +19,9 @@ def new_id() -> str:
 
 
 async def main() -> None:
-    path = Path(os.environ.get("MESH_DATA_DIR", ".mesh/data")) / "payments.db"
-    async with Store.open(path, owner="payments", migrations=MIGRATIONS) as store, Node("payments") as node:
+    async with Node("payments") as node:
+        path = (node.config.data_dir or Path(".mesh/data")) / "payments.db"
+        store = node.attach(Store.open(path, owner="payments", migrations=MIGRATIONS))
         node.serve(payments.Payments, PaymentsController(store, new_id))
         await node.run()
 

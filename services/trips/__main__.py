@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -21,14 +20,14 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 async def main() -> None:
-    path = Path(os.environ.get("MESH_DATA_DIR", ".mesh/data")) / "trips.db"
-    async with Store.open(path, owner="trips", migrations=MIGRATIONS) as store, Node("trips") as node:
+    async with Node("trips") as node:
+        path = (node.config.data_dir or Path(".mesh/data")) / "trips.db"
+        store = node.attach(Store.open(path, owner="trips", migrations=MIGRATIONS))
         book = TripBook(store)
-        remote_dispatch = RemoteDispatch(node.client(dispatch.Dispatch))
-        settling = Settling(book, remote_dispatch, RemotePayments(node.client(payments.Payments)), time.time)
+        fleet = RemoteDispatch(node.client(dispatch.Dispatch))
+        settling = Settling(book, fleet, RemotePayments(node.client(payments.Payments)), time.time)
         fares = PricingFares(node.client(pricing.Pricing))
-        lifecycle = Lifecycle(book, fares, remote_dispatch, settling, time.time)
-        node.serve(trips.Trips, TripsController(lifecycle))
+        node.serve(trips.Trips, TripsController(Lifecycle(book, fares, fleet, settling, time.time)))
         node.attach(Sweeper(settling))
         await node.run()
 

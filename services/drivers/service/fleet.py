@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from services.drivers.models import Driver, DriverTaken, Place, Reservation, TripOver, UnknownDriver
-from services.drivers.service.nearby import Box, box_around
+from services.drivers.models import Box, Driver, DriverTaken, Place, Reservation, TripOver, UnknownDriver
+from services.drivers.service.nearby import box_around
 from services.drivers.service.nearby import nearest as rank
 
 

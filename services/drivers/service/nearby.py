@@ -7,27 +7,10 @@ reservations are read from one transaction and can never disagree.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from math import cos, floor, radians
+from math import cos, radians
 
 from services.distance import KM_PER_DEGREE, haversine_km
-from services.drivers.models import Driver, Place
-
-CELL_DEGREES = 0.01  # 1.1 km by 0.8 km here: about one zone
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """Cells from first to last, both included."""
-
-    first_lat: int
-    last_lat: int
-    first_lon: int
-    last_lon: int
-
-
-def cell(place: Place) -> tuple[int, int]:
-    return floor(place.lat / CELL_DEGREES), floor(place.lon / CELL_DEGREES)
+from services.drivers.models import Box, Driver, Place, cell
 
 
 def box_around(place: Place, km: float) -> Box:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mesh.store import Reader, Row, Tx
-from services.drivers.models import Driver, Place, Reservation
-from services.drivers.service.nearby import Box, cell
+from services.drivers.models import Box, Driver, Place, Reservation, cell
 
 _DRIVER = "SELECT driver_id, zone, lat, lon, duty, trip_id FROM drivers"
 
@@ -53,7 +52,8 @@ class SqlFleet(ReadFleet):
 
     async def bury(self, trip_id: str) -> None:
         await self._tx.execute(
-            "INSERT INTO reservations (trip_id, released) VALUES (?, 1) ON CONFLICT (trip_id) DO UPDATE SET released = 1",
+            "INSERT INTO reservations (trip_id, released) VALUES (?, 1) "
+            "ON CONFLICT (trip_id) DO UPDATE SET released = 1",
             (trip_id,),
         )
 
@@ -69,6 +69,7 @@ class SqlFleet(ReadFleet):
             return
         for one in drivers:
             await self._tx.execute(
-                "INSERT INTO drivers (driver_id, zone, lat, lon, cell_lat, cell_lon, duty) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO drivers (driver_id, zone, lat, lon, cell_lat, cell_lon, duty) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (one.driver_id, one.zone, one.place.lat, one.place.lon, *cell(one.place), one.duty),
             )

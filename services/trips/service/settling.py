@@ -1,4 +1,4 @@
-"""What follows once a trip is over: it is charged, and its driver is set free. Each as often as it takes, once in effect.
+"""What follows once a trip is over: it is charged and its driver set free. Each as often as it takes, once in effect.
 
 Payments and dispatch keep a trip's id as the key, so that asking again, after a time-out, a crash, or from two places
 at once, changes nothing.
