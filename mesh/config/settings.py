@@ -16,6 +16,7 @@ from typing import Any
 from mesh.admin.watchdog import WatchdogSettings
 from mesh.config.secret import MASK, Secret
 from mesh.logs import LogSettings
+from mesh.wire.limits import Limits
 
 OFF = ("", "off")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")  # what fits a DNS label, which Consul serves services under
@@ -83,8 +84,12 @@ class Config:
     max_callers: int = field(default=100, metadata={"at_least": 1, "at_most": 10_000})
     logs: LogSettings = field(default_factory=LogSettings)
     watchdog: WatchdogSettings = field(default_factory=WatchdogSettings)
+    wire: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
+        for limit in dataclasses.fields(self.wire):
+            if not getattr(self.wire, limit.name) > 0:
+                raise ValueError(f"wire.{limit.name}: expected more than 0, got {getattr(self.wire, limit.name)}")
         if self.admin in OFF:
             object.__setattr__(self, "admin", None)
 

@@ -122,6 +122,15 @@ def test_a_file_that_is_none(tmp_path: Path, content: bytes, part: str) -> None:
     assert str(caught.value).startswith(str(path))
 
 
+def test_the_wires_limits_can_be_set_and_are_checked(tmp_path: Path) -> None:
+    path = _file(tmp_path, "[wire]\nmessage_bytes = 1000\nidle_s = 5\n")
+    assert (load(path, {}).wire.message_bytes, load(path, {}).wire.idle_s) == (1000, 5.0)
+    with pytest.raises(ConfigError, match=r"node\.toml: wire\.pong_s: expected more than 0, got 0\.0"):
+        load(_file(tmp_path, "[wire]\npong_s = 0\n"), {})
+    with pytest.raises(ConfigError, match=r"wire\.mesage_bytes: unknown key; did you mean 'message_bytes'\?"):
+        load(_file(tmp_path, "[wire]\nmesage_bytes = 1\n"), {})
+
+
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.toml: cannot be read: No such file"):
         load(tmp_path / "none.toml", {})
@@ -129,7 +138,8 @@ def test_no_file(tmp_path: Path) -> None:
 
 def test_a_near_miss_warns_and_a_stranger_does_not(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        load(None, {"MESH_REGISTY": "x", "MESH_CITY_SEED": "1", "MESH_CONFIG": ""})
+        cluster = dict.fromkeys(("MESH_STATE", "MESH_CLUSTER_RUN", "MESH_FD_7001", "MESH_FD_HTTP"), "x")
+        load(None, {"MESH_REGISTY": "x", "MESH_CITY_SEED": "1", "MESH_CONFIG": "", **cluster})
     assert [record.getMessage() for record in caplog.records] == [
         "the environment has MESH_REGISTY, which nothing reads; did you mean MESH_REGISTRY?"
     ]
@@ -147,3 +157,11 @@ def test_nothing_public_tells_a_secret() -> None:
         assert "hunter2" not in text
     with pytest.raises(TypeError):
         pickle.dumps(config.token)
+
+
+def test_the_docs_have_every_variable_and_setting() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    for variable in VARIABLES:
+        assert f"| `{variable.name}` | `{variable.setting}` | {variable.what} |" in text
+    for field in dataclasses.fields(Config):
+        assert f"`{field.name}" in text
