@@ -14,7 +14,6 @@ from tornado.netutil import Resolver
 
 from mesh.call.clock import Clock, LoopClock
 from mesh.discovery.address import format_address, parse_address
-from mesh.discovery.consul_api import WAIT_S, ConsulApi
 from mesh.discovery.consul_registry import ConsulRegistry
 from mesh.discovery.file_registry import FileRegistry
 from mesh.discovery.peers_file import SUFFIXES
@@ -62,6 +61,9 @@ def open_registry(
 def _consul(
     url: str, *, token: str | None, zone: str | None, clock: Clock, rng: random.Random, resolver: Resolver | None
 ) -> ConsulRegistry:
+    # Only who uses Consul pays for it: py-consul brings in `requests`, a tenth of a second at every start.
+    from mesh.discovery.consul_api import WAIT_S, ConsulApi
+
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     if "@" in parts.netloc or "token" in options:
