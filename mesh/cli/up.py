@@ -58,7 +58,9 @@ def run_up(args: argparse.Namespace) -> int:
         config = config.without_consul()
     command = shlex.split(args.run_command) if args.run_command else []
     try:
-        return asyncio.run(_Session(config, args.file.parent, args.name or "", command, _display(args.json, command)).run())
+        return asyncio.run(
+            _Session(config, args.file.parent, args.name or "", command, _display(args.json, command)).run()
+        )
     except ClusterError as error:
         raise CommandError(str(error), code=exits.NO) from None
 

@@ -266,10 +266,10 @@ class Cluster:
     # What follows from a change.
 
     def _on_change(self, change: Change) -> None:
-        self._woken.set()
         if not self._state_due:
             self._state_due = True
             asyncio.get_running_loop().call_soon(self._write_state)
+        self._woken.set()  # after that, so that whoever waited for the state finds it in the file
         for listener in tuple(self._listeners):
             listener(change)
 

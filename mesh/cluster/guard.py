@@ -34,12 +34,9 @@ class Guard:
     async def __aexit__(self, *exc: object) -> None:
         self._tell("done\n")
         process, self._process = self._process, None
-        if process is None or process.stdin is None:
+        if process is None:
             return
-        try:
-            process.stdin.close()
-        except OSError:
-            pass
+        self._hang_up(process)
         await asyncio.to_thread(process.wait, CLOSE_S)
 
     @property
@@ -62,6 +59,7 @@ class Guard:
         """Starts another keeper if this one has died. Returns whether that was needed."""
         if self._process is None or self._process.poll() is None:
             return False
+        self._hang_up(self._process)
         self._start()
         for pid, start in self._leaders.items():
             self._tell(f"+{pid} {start}\n")
@@ -107,6 +105,13 @@ class Guard:
                 start_new_session=True,
                 pass_fds=(self._directory.lock_fd,),
             )
+
+    def _hang_up(self, process: subprocess.Popen[bytes]) -> None:
+        try:
+            if process.stdin is not None:
+                process.stdin.close()
+        except OSError:
+            pass  # it is not there to read the end
 
     def _tell(self, line: str) -> None:
         if self._process is None or self._process.stdin is None:

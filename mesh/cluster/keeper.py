@@ -144,7 +144,7 @@ def sweep(find: Callable[[], list[Row]], *, term_s: float, give_up_s: float, qui
         now = time.monotonic()
         if left:
             last_seen = now
-        if now - last_seen >= quiet_s or now - begun >= give_up_s:
+        if (not left and now - last_seen >= quiet_s) or now - begun >= give_up_s:
             return left
         for row in left:
             if now - begun >= term_s:

@@ -13,7 +13,8 @@ from typing import BinaryIO
 
 MAX_BYTES = 10 * 1024 * 1024  # per file, one older file kept: an evening's readable log, 20 MB an instance at most
 TAIL_LINES = 12  # what fits above a prompt; a Python traceback's end with its message is within
-MAX_LINE = 500  # of a line shown in the tail; a JSON log line with a stack can be far longer
+MAX_LINE = 500  # characters of a line shown in the tail; a JSON log line with a stack can be far longer
+MAX_LINE_BYTES = 4 * MAX_LINE  # UTF-8 takes four bytes a character at the most
 CHUNK = 65536
 
 
@@ -59,9 +60,9 @@ class Output:
         self._size += len(data)
 
     def _keep_tail(self, data: bytes) -> None:
-        *lines, partial = (self._partial + data[-CHUNK:]).split(b"\n")
+        *lines, partial = (self._partial + data).split(b"\n")
         self._lines.extend(_shown(line) for line in lines[-TAIL_LINES:])
-        self._partial = partial[-4 * MAX_LINE :]
+        self._partial = partial[:MAX_LINE_BYTES]
 
     def _close_file(self) -> None:
         file, self._file = self._file, None
@@ -73,7 +74,7 @@ class Output:
 
 
 def _shown(line: bytes) -> str:
-    text = line.decode("utf-8", "replace").rstrip()
+    text = line[:MAX_LINE_BYTES].decode("utf-8", "replace").rstrip()
     return text if len(text) <= MAX_LINE else text[:MAX_LINE] + "..."
 
 

@@ -1,6 +1,6 @@
 """A program under the dev cluster's contract, with the standard library only: what a node in any language would do.
 
-It answers /health and /metrics on MESH_ADMIN, accepts on MESH_LISTEN and on every inherited socket, and ends on SIGTERM.
+It answers /health and /metrics on MESH_ADMIN, accepts on MESH_LISTEN and every inherited socket, and ends on SIGTERM.
 FAKE_... variables make it misbehave in the ways that the tests need.
 """
 

@@ -1,0 +1,86 @@
+"""The run directory's lock: one cluster at a time, and nothing stale in the way."""
+
+import json
+import os
+import random
+import socket
+
+import pytest
+
+from mesh.cluster.ports import HIGHEST, LOWEST, Ports
+from mesh.cluster.rundir import ClusterError, RunDirectory
+
+pytestmark = pytest.mark.integration
+
+
+async def test_a_second_one_is_refused_and_told_what_to_do(tmp_path):
+    async with RunDirectory(tmp_path, "city"):
+        with pytest.raises(ClusterError) as caught:
+            async with RunDirectory(tmp_path, "city"):
+                pass
+        for part in ("'city'", str(tmp_path), f"pid {os.getpid()}", "--name city-2"):
+            assert part in str(caught.value)
+        async with RunDirectory(tmp_path, "city-2"):
+            pass
+
+
+async def test_it_can_be_taken_again_and_begins_clean(tmp_path):
+    async with RunDirectory(tmp_path, "city") as first:
+        first.write_state({"pid": 1})
+        assert json.loads(first.state_file.read_text()) == {"pid": 1}
+    assert not first.state_file.exists()
+    first.state_file.write_text("left by a killed one")
+    (first.path / "lock").write_text("999999\n")  # no such process, and not locked
+    async with RunDirectory(tmp_path, "city") as second:
+        assert not second.state_file.exists()
+        assert (second.path / "lock").read_text() == f"{os.getpid()}\n"
+
+
+async def test_the_lock_waits_for_the_keeper_of_a_dead_supervisor(tmp_path):
+    async with RunDirectory(tmp_path, "city") as first:
+        keeper_has = os.dup(first.lock_fd)  # as the keeper inherits it
+        (first.path / "lock").write_text("999999\n")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("mesh.cluster.rundir.TAKEOVER_S", 0.1)
+            with pytest.raises(ClusterError):
+                async with RunDirectory(tmp_path, "city"):
+                    pass
+    with pytest.raises(ClusterError):
+        (first.path / "lock").write_text(f"{os.getpid()}\n")
+        async with RunDirectory(tmp_path, "city"):
+            pass
+    os.close(keeper_has)
+    async with RunDirectory(tmp_path, "city"):
+        pass
+
+
+def test_a_taken_port_is_not_given_out(rng_with):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        busy = taken.getsockname()[1]
+        ports = Ports(rng_with(busy, 21_111, 21_111, 22_222))
+        assert (ports.take(), ports.take()) == (21_111, 22_222)
+
+
+def test_ports_lie_below_those_of_outgoing_connections(rng_with):
+    assert 1024 < LOWEST < HIGHEST < 32_768
+
+
+def test_a_shared_port_listens(rng_with):
+    with Ports(rng_with(23_232, 23_233)).listen() as shared, socket.create_connection(shared.getsockname(), timeout=5):
+        pass
+
+
+@pytest.fixture
+def rng_with():
+    """A random source that gives these ports first, and then others from where nothing listens."""
+
+    def make(*numbers):
+        left = list(numbers)
+
+        class Scripted(random.Random):
+            def randint(self, a, b):
+                return left.pop(0) if left else super().randint(a, b)
+
+        return Scripted(1)
+
+    return make
