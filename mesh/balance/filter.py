@@ -28,7 +28,12 @@ def balance(endpoints_of: Callable[[str], EndpointSet], balancer: Balancer) -> M
                 return nobody(call)
             call.endpoint = endpoint
             call.peer = endpoint.address
+            if call.tried and endpoint in call.tried:
+                return as_before(call.tried[endpoint])
             return next(call)
+
+        async def as_before(refusal: Reply) -> Reply:
+            return refusal  # everybody has refused: nobody is asked a second time
 
         async def nobody(call: Call) -> Reply:
             return Reply(

@@ -24,8 +24,8 @@ class Call:
     """
 
     __slots__ = (
-        "attempt", "baggage", "body", "caller", "deadline", "endpoint", "headers", "identity", "latest", "method", "peer",
-        "priority", "routing_delegate", "routing_key", "service", "shard_key", "trace", "tried",
+        "attempt", "baggage", "body", "caller", "deadline", "endpoint", "headers", "identity", "latest", "method",
+        "peer", "priority", "routing_delegate", "routing_key", "service", "shard_key", "trace", "tried",
     )  # fmt: skip
 
     def __init__(
@@ -62,7 +62,7 @@ class Call:
         self.attempt = 1
         self.peer = peer
         self.endpoint: Any = None  # a balance.Endpoint, set by the balance filter for the leaf
-        self.tried: set[Any] | None = None  # endpoints that this call need not be sent to again
+        self.tried: dict[Any, Reply] | None = None  # endpoints that have refused this call, with what they said
 
     def __repr__(self) -> str:
         return f"<Call {self.service} {self.method.wire_name} from {self.caller} attempt {self.attempt}>"

@@ -30,10 +30,10 @@ def retry_not_run(clock: Clock) -> MakeFilter:
                 if call.deadline is not None and clock.now() >= call.deadline:
                     return reply
                 if call.tried is None:
-                    call.tried = set()
+                    call.tried = {}
                 elif call.endpoint in call.tried:
                     return reply  # the balancer has no other endpoint left
-                call.tried.add(call.endpoint)
+                call.tried[call.endpoint] = reply
                 call.attempt += 1
 
         return retry

@@ -16,7 +16,8 @@ from mesh.errors import BadRequest, Cancelled, Declined, MeshError, Unexpected, 
 from mesh.net import eager
 from mesh.net.link import Link
 from mesh.net.mapping import reply_arg2, to_call
-from mesh.wire import CallReceived, HeaderError
+from mesh.wire import CallReceived
+from mesh.wire.headers import HeaderError
 
 log = logging.getLogger("mesh.net")
 

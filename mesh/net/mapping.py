@@ -12,7 +12,8 @@ from mesh.call import Call
 from mesh.call import trace as traces
 from mesh.call.context import RESERVED_PREFIXES
 from mesh.contract.model import Method
-from mesh.wire import CallReceived, decode_headers, encode_headers
+from mesh.wire import CallReceived
+from mesh.wire.headers import decode_headers, encode_headers
 
 BAGGAGE = "$mesh$baggage-"
 TRACE_HIGH = "$mesh$trace-high"

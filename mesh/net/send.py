@@ -8,7 +8,7 @@ from __future__ import annotations
 from mesh.balance import Endpoint
 from mesh.call import OK, Call, Clock, Declared, Reply, Service
 from mesh.call.trace import NO_TRACE
-from mesh.contract.codec import CodecError
+from mesh.contract.codec.errors import CodecError
 from mesh.contract.model import Method
 from mesh.errors import (
     BadRequest,
@@ -23,14 +23,8 @@ from mesh.errors import (
 from mesh.net.link import Answer, Link
 from mesh.net.mapping import NO_HEADERS, application_headers, request_arg2, transport_headers
 from mesh.net.peers import Peers
-from mesh.wire import (
-    CallRefused,
-    ConnectionClosed,
-    ErrorReceived,
-    HeaderError,
-    decode_headers,
-    encode_transport_headers,
-)
+from mesh.wire import CallRefused, ConnectionClosed, ErrorReceived, encode_transport_headers
+from mesh.wire.headers import HeaderError, decode_headers
 
 DRAIN_AVOID_S = 2.0  # from a drain frame until the registry and the closing connection tell the rest
 

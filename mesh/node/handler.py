@@ -10,7 +10,7 @@ from typing import Any
 from mesh.call import OK, Call, Declared, Reply
 from mesh.call import Service as CallService
 from mesh.call.context import context_var, serving
-from mesh.contract import CodecError
+from mesh.contract.codec import CodecError
 from mesh.contract.model import Method, Service
 from mesh.errors import BadRequest, Busy, MeshError, Unexpected, across_hop
 from mesh.node.threads import HandlerThreads

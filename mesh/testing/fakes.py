@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mesh.call import current
-from mesh.contract import CodecError, service_of
+from mesh.contract import service_of
+from mesh.contract.codec import CodecError
 from mesh.contract.model import Method, Service
 from mesh.errors import Busy, MeshError
 

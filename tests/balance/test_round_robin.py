@@ -58,7 +58,7 @@ def test_the_untried_come_first_then_the_willing_then_the_certain(count, avoided
         if index in avoided:
             endpoint.avoid(clock.now() + 1)
     asked = call()
-    asked.tried = {endpoint for index, endpoint in enumerate(there.all) if index in tried}
+    asked.tried = {endpoint: None for index, endpoint in enumerate(there.all) if index in tried}
     chosen = balancer.choose(there, asked)
 
     def rank(endpoint):

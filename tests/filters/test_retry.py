@@ -37,6 +37,7 @@ async def test_no_more_attempts_than_allowed_and_none_twice_at_one_endpoint():
     few = Script(Unreachable)
     reply = await over(2, few)(call())
     assert isinstance(reply.outcome, Unreachable)
+    assert len(few.seen) == 2
     assert len({seen["endpoint"] for seen in few.seen}) == 2
 
 
