@@ -69,18 +69,19 @@ class Link:
 
     async def pause(self, seconds: float) -> None:
         """Waits before a repeat: `seconds`, then for this process's next slot; less when another asker got through."""
-        if await self._sleep(seconds):
-            await self._clock.sleep(self._rng.uniform(0, RECOVERY_SPREAD_S))
+        if await self.idle(seconds):
             return
         now = self._clock.now()
         slot = max(now, self._next_slot)
         self._next_slot = slot + MIN_WAIT_S
-        await self._sleep(slot - now)
+        await self.idle(slot - now)
 
-    async def idle(self, seconds: float) -> None:
-        """Waits until the next routine request is due, or something changed about the registry."""
-        if await self._sleep(seconds):
+    async def idle(self, seconds: float) -> bool:
+        """Waits until the next request is due; less, and then True, when the registry is found to answer again."""
+        woken = await self._sleep(seconds)
+        if woken:
             await self._clock.sleep(self._rng.uniform(0, RECOVERY_SPREAD_S))
+        return woken
 
     async def _sleep(self, seconds: float) -> bool:
         """Returns True if it was woken early."""
