@@ -135,9 +135,21 @@ class Service:
         return f"<Service {self.contract.name}.{self.name}>"
 
 
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A constant's type (as `typespec` has it) and value."""
+
+    spec: Any
+    value: Any
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Contract:
-    """One `.thrift` file, checked. `texts` holds it and its includes by path relative to it, for Meta::thriftIDL."""
+    """One `.thrift` file, checked.
+
+    `texts` holds it (under `entry_point`) and all that it includes, by relative paths without `..`, from which every
+    include finds its file: what Meta::thriftIDL answers.
+    """
 
     name: str  # the file's stem
     path: Path
@@ -145,8 +157,11 @@ class Contract:
     services: Mapping[str, Service]
     structs: Mapping[str, type]  # structs, unions and exceptions
     enums: Mapping[str, type]
-    includes: Mapping[str, Contract]
+    constants: Mapping[str, Constant]
+    typedefs: Mapping[str, Any]  # name to type, as `typespec` has it
+    includes: Mapping[str, Contract]  # by stem
     texts: Mapping[str, str]
+    entry_point: str
     digest: str  # sha256 hex over canonical types, ids and annotations
 
     def __repr__(self) -> str:
