@@ -72,6 +72,7 @@ class Answering(RequestHandler):
     def initialize(self, gate: Gate, rng: random.Random) -> None:
         self._gate = gate
         self._work: asyncio.Task[dict[str, Any]] | None = None
+        self._gone = False
         parent = traces.from_traceparent(self.request.headers.get("traceparent", ""))
         self.trace = parent.child(rng) if parent else traces.root(rng)
 
@@ -89,9 +90,8 @@ class Answering(RequestHandler):
         except MeshError as error:
             self._fail_of_mesh(error)
         except asyncio.CancelledError:
-            if self._work is None or not self._work.cancelled() or self.request.connection.stream.closed():  # type: ignore[union-attr]
-                return  # the client has gone, or the gateway is going
-            raise
+            if not self._gone:
+                raise
         except Exception:
             log.exception("answering %s %s failed, trace %s", self.request.method, self.request.path, self.trace.id)
             self._fail(500, "unexpected", "the gateway failed; its log has the trace id and the stack")
@@ -100,6 +100,7 @@ class Answering(RequestHandler):
 
     def on_connection_close(self) -> None:
         # Nobody waits for the answer: what is done for it further down is cancelled.
+        self._gone = True
         if self._work is not None:
             self._work.cancel()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -55,14 +55,12 @@ class Trip:
     charge_id: str | None
 
 
-@dataclass(slots=True)
 class Refused(Exception):
     """The answer is no: `status` is HTTP's, `error` a name that programs can rely on, `details` go with it."""
 
-    status: int
-    error: str
-    message: str
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return f"{self.status} {self.error}: {self.message}"
+    def __init__(self, status: int, error: str, message: str, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error = error
+        self.message = message
+        self.details = details or {}

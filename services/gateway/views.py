@@ -27,7 +27,7 @@ class Fields:
             refuse(f"{path or 'body'}: expected an object, got {_kind(values)}")
         self._values: dict[str, Any] = values
         self._path = f"{path}." if path else ""
-        self._taken: list[str] = []
+        self._taken: dict[str, None] = {}  # in the order asked
 
     def text(self, name: str) -> str:
         return self._typed(name, str, "a string")
@@ -63,11 +63,11 @@ class Fields:
                 refuse(f"{self._path}{name[:64]}: unknown field; known are {', '.join(self._taken)}")
 
     def _absent(self, name: str) -> bool:
-        self._taken.append(name)
+        self._taken[name] = None
         return self._values.get(name) is None
 
     def _take(self, name: str) -> Any:
-        self._taken.append(name)
+        self._taken[name] = None
         if name not in self._values:
             refuse(f"{self._path}{name}: is missing")
         return self._values[name]
