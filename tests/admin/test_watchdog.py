@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
+import threading
 import time
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from mesh.admin import Watchdog, WatchdogSettings
+from mesh.admin import Watchdog, WatchdogSettings, watchdog
 
 
 def _block(seconds: float) -> None:
@@ -67,6 +69,27 @@ async def test_waiting_is_not_blocking(caplog: pytest.LogCaptureFixture) -> None
     assert caplog.records == []
     assert dog._thread is not None
     assert not dog._thread.is_alive()
+
+
+def test_a_loop_that_waits_for_events_is_told_from_one_that_is_held() -> None:
+    loop = asyncio.new_event_loop()
+    waiting = threading.Thread(target=loop.run_forever)
+    release = threading.Event()
+    held = threading.Thread(target=release.wait)
+    waiting.start()
+    held.start()
+    try:
+        until = time.monotonic() + 5
+        while not watchdog._waits(sys._current_frames()[waiting.ident]) and time.monotonic() < until:
+            time.sleep(0.001)  # it is on its way into the selector
+        assert watchdog._waits(sys._current_frames()[waiting.ident])
+        assert not watchdog._waits(sys._current_frames()[held.ident])
+    finally:
+        release.set()
+        loop.call_soon_threadsafe(loop.stop)
+        waiting.join()
+        held.join()
+        loop.close()
 
 
 async def test_off() -> None:
