@@ -229,7 +229,6 @@ def across_hop(error: MeshError) -> MeshError:
     The mark "certainly did not run" speaks of that inner call. The handler itself did run, so its caller must not
     read "busy" or "unreachable" and repeat it elsewhere.
     """
-    if error.kind.may_have_run and not isinstance(error, (Cancelled, ProtocolError)):
-        if isinstance(error, CallTimeout):
-            return CallTimeout(f"a call further down took too long: {error}")
+    if isinstance(error, CallTimeout):
+        return CallTimeout(f"a call further down took too long: {error}")
     return Unexpected(f"a call further down failed: {error}")
