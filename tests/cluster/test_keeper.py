@@ -1,9 +1,12 @@
 """Whom the keeper takes for one of its run, and whom never."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -98,7 +101,19 @@ def test_a_signal_reaches_the_process_meant_and_no_later_one():
     keeper.send(row(child.pid, start=start), signal.SIGKILL)  # gone: nothing happens
 
 
+def ignores_sigterm(pid, within_s=10):
+    ignored = re.compile(r"SigIgn:\s*(\w+)")
+    until = time.monotonic() + within_s
+    while time.monotonic() < until:
+        mask = int(ignored.search(Path(f"/proc/{pid}/status").read_text())[1], 16)
+        if mask & 1 << (signal.SIGTERM - 1):
+            return True
+        time.sleep(0.01)
+    return False
+
+
 @pytest.mark.integration
+@pytest.mark.skipif(sys.platform != "linux", reason="which signals a process ignores is read from /proc")
 def test_terminal_signals_do_not_end_it_and_the_end_of_input_does(tmp_path):
     state = tmp_path / "state.json"
     state.write_text("{}")
@@ -108,6 +123,11 @@ def test_terminal_signals_do_not_end_it_and_the_end_of_input_does(tmp_path):
         process.stdin.write(f"+{child.pid} {keeper.start_of(child.pid)}\n".encode())
         process.stdin.flush()
         try:
+            assert ignores_sigterm(process.pid)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                process.send_signal(number)
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.2)
             assert child.poll() is None
             process.stdin.close()
             assert child.wait(5) == -signal.SIGTERM
