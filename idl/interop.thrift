@@ -77,8 +77,7 @@ service Echo {
 
   // For large messages: above one frame, fragments are needed.
   binary blob(1: binary data) (
-    idempotent = "true", timeout_ms = "10000", sla.p99_ms = "1000",
-    max_request_bytes = "16777216", max_response_bytes = "16777216")
+    idempotent = "true", timeout_ms = "10000", sla.p99_ms = "1000")
 
   // Answers after `ms` milliseconds, with how long it really took.
   double slow(1: i32 ms) (idempotent = "true", timeout_ms = "5000", sla.p99_ms = "5000")

@@ -17,7 +17,7 @@ from mesh.net import eager
 from mesh.net.link import Link
 from mesh.net.mapping import reply_arg2, to_call
 from mesh.wire import CallReceived
-from mesh.wire.headers import HeaderError
+from mesh.wire.faults import HeaderError
 
 log = logging.getLogger("mesh.net")
 

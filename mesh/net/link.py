@@ -272,7 +272,8 @@ class Link(asyncio.Protocol):
             arg3=arg3,
             checksum=Checksum.CRC32C,
         )
-        self._waiting[call_id] = future = self._loop.create_future()
+        future: Waiting = self._loop.create_future()
+        self._waiting[call_id] = future
         self.flush_soon()
         self._rearm()
         try:

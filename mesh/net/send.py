@@ -24,7 +24,8 @@ from mesh.net.link import Answer, Link
 from mesh.net.mapping import NO_HEADERS, application_headers, request_arg2, transport_headers
 from mesh.net.peers import Peers
 from mesh.wire import CallRefused, ConnectionClosed, ErrorReceived, encode_transport_headers
-from mesh.wire.headers import HeaderError, decode_headers
+from mesh.wire.faults import HeaderError
+from mesh.wire.headers import decode_headers
 
 DRAIN_AVOID_S = 2.0  # from a drain frame until the registry and the closing connection tell the rest
 

@@ -127,9 +127,7 @@ def _check(method: Method, answer: Any) -> None:
         if isinstance(answer, Exception):
             if method.codec.encode_exception(answer) is None:
                 declared = ", ".join(throws.exception.__name__ for throws in method.throws) or "none"
-                raise TypeError(
-                    f"{method.wire_name} does not declare {type(answer).__name__}; it declares {declared}"
-                )
+                raise TypeError(f"{method.wire_name} does not declare {type(answer).__name__}; it declares {declared}")
             return
         method.codec.encode_result(answer)
     except CodecError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from mesh.contract.typing import ServiceOf
 from mesh.net import Network
@@ -61,4 +61,4 @@ class LocalMesh:
         """A client in a node of its own, called `test`."""
         if self._caller is None:
             self._caller = await self.node("test")
-        return cast(C, self._caller.client(contract, peers=peers))
+        return self._caller.client(contract, peers=peers)

@@ -72,6 +72,7 @@ class MemoryRegistration:
 
     async def withdraw(self) -> None:
         self._registry.remove(self._instance)
+        await asyncio.sleep(0)
 
 
 class MemoryRegistry:
@@ -102,12 +103,13 @@ class MemoryRegistry:
 
     async def register(self, instance: Instance, *, health_url: str | None = None) -> MemoryRegistration:
         self.add(instance)
+        await asyncio.sleep(0)  # every watcher has heard of it
         return MemoryRegistration(self, instance)
 
     def watch(self, service: str) -> MemoryWatch:
         return MemoryWatch(service, self._list(service))
 
-    def watch_rules(self, prefix: str) -> MemoryWatch:
+    def watch_rules(self, prefix: str, *, parse: Callable[[str, Any], Any] | None = None) -> MemoryWatch:
         return MemoryWatch(prefix, self._rules.setdefault(prefix, _List()))
 
     def set_rules(self, prefix: str, *rules: Rule) -> None:

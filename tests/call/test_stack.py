@@ -29,7 +29,9 @@ def test_outermost_first():
 def test_insert_replace_without():
     notes = []
     stack = Stack(*(noting(name, notes) for name in "abc"))
-    assert walk(stack.insert(noting("x", notes), before="b").insert(noting("y", notes), after="c"), notes) == list("axbcy")
+    assert walk(stack.insert(noting("x", notes), before="b").insert(noting("y", notes), after="c"), notes) == list(
+        "axbcy"
+    )
     notes.clear()
     assert walk(stack.without("b").replace("c", noting("z", notes).make), notes) == ["a", "z"]
     notes.clear()

@@ -18,7 +18,7 @@ def test_wire_form_there_and_back(trace_id, span_id, parent_id, flags):
 
 
 def test_wire_order_is_span_parent_trace_flags():
-    assert trace.Trace(3, 1, 2, 1).to_wire().hex() == "0000000000000001" "0000000000000002" "0000000000000003" "01"
+    assert trace.Trace(3, 1, 2, 1).to_wire().hex() == "00000000000000010000000000000002000000000000000301"
     assert trace.from_wire(bytes(25)) is None
 
 

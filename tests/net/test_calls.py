@@ -48,7 +48,9 @@ async def test_what_travels_with_a_call(network):
         return Reply(OK)
 
     async with Pair(network, leaf) as pair:
-        await pair.call(b"", baggage={"tenant": "x"}, headers={"a": "b"}, shard_key="s", deadline=pair.clock.now() + 0.5)
+        await pair.call(
+            b"", baggage={"tenant": "x"}, headers={"a": "b"}, shard_key="s", deadline=pair.clock.now() + 0.5
+        )
     assert seen["caller"] == "test"
     assert seen["baggage"] == {"tenant": "x"}
     assert seen["headers"] == {"a": "b"}
