@@ -6,7 +6,6 @@ of neighbouring fields, share one `pack`.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -26,8 +25,7 @@ class Parts:
         self._codecs = codecs
         self._started = started
         self._level = level
-        self._letters = ""  # the fixed-width parts that wait
-        self._fixed: list[str] = []
+        self._fixed: list[tuple[str, str] | bytes] = []  # the fixed-width parts that wait
         self._waiting: list[str] = []  # expressions of bytes that come before them
 
     @staticmethod
@@ -56,8 +54,13 @@ class Parts:
 
     def fixed(self, letter: str, expression: str) -> None:
         """A part of fixed width, packed by struct's `letter`."""
-        self._letters += letter
-        self._fixed.append(expression)
+        self._fixed.append((letter, expression))
+
+    def constant(self, part: bytes) -> None:
+        """A part that is known now: a field's header, the stop byte."""
+        if self._fixed and isinstance(self._fixed[-1], bytes):
+            part = self._fixed.pop() + part  # type: ignore[operator]
+        self._fixed.append(part)
 
     def raw(self, expression: str) -> None:
         """A part that is bytes already."""
@@ -67,15 +70,18 @@ class Parts:
     def _pack(self) -> None:
         if not self._fixed:
             return
-        if all(part.lstrip("-").isdigit() for part in self._fixed):  # known now: a field's header, the stop byte
-            packed = struct.pack(">" + self._letters, *map(int, self._fixed))
-            self._waiting.append(repr(packed))
-        elif self._letters == "i" and self._fixed[0].isidentifier():
-            size = self._fixed[0]
-            self._waiting.append(f"LENGTHS[{size}] if {size} < 256 else length_of({size})")
+        first = self._fixed[0]
+        if len(self._fixed) > 1:
+            letters = "".join(f"{len(part)}s" if isinstance(part, bytes) else part[0] for part in self._fixed)
+            values = ", ".join(repr(part) if isinstance(part, bytes) else part[1] for part in self._fixed)
+            self._waiting.append(f"{self._source.packer(letters)}({values})")
+        elif isinstance(first, bytes):
+            self._waiting.append(repr(first))
+        elif first[0] == "i" and first[1].isidentifier():
+            self._waiting.append(f"LENGTHS[{first[1]}] if {first[1]} < 256 else length_of({first[1]})")
         else:
-            self._waiting.append(f"{self._source.packer(self._letters)}({', '.join(self._fixed)})")
-        self._letters, self._fixed = "", []
+            self._waiting.append(f"{self._source.packer(first[0])}({first[1]})")
+        self._fixed = []
 
     def flush(self) -> None:
         """Adds the lines that put everything waiting into `p`."""
@@ -138,7 +144,7 @@ class Parts:
 
     def _items(self, type: Type, var: str) -> None:
         (item,) = type.args
-        self.fixed("B", str(item.code))
+        self.constant(bytes((item.code,)))
         self.fixed("i", f"len({var})")
         if item.is_enum:
             self._made(f"pack_enums({var}, {self._source.bind('enum', item.cls)}, {self._known(item)})")
@@ -154,8 +160,7 @@ class Parts:
 
     def _map(self, type: Type, var: str) -> None:
         key, value = type.args
-        self.fixed("B", str(key.code))
-        self.fixed("B", str(value.code))
+        self.constant(bytes((key.code, value.code)))
         self.fixed("i", f"len({var})")
         self.flush()
         self._each(type, var)

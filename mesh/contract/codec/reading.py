@@ -153,7 +153,7 @@ def _maybes(source: Source, values: Values, group: list[Slot]) -> None:
     """Fields that are often left out: one look at the next header, compared with each."""
     source.add("h = d[o:o + 3]")
     for position, slot in enumerate(group):
-        with source.block(f"if h == {struct.pack('>Bh', slot.type.code, slot.id)!r}:"):
+        with source.block(f"if h == {slot.header!r}:"):
             _headed(source, values, slot, "o + 3", 3)
             if position + 1 < len(group):
                 source.add("h = d[o:o + 3]")

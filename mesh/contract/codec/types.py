@@ -6,6 +6,7 @@ One rule: every type here has a Python form; one that has none is refused when i
 from __future__ import annotations
 
 import keyword
+import struct
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +71,11 @@ class Slot:
     @property
     def id(self) -> int:
         return self.field.id
+
+    @property
+    def header(self) -> bytes:
+        """What stands in front of the field on the wire: type and id."""
+        return struct.pack(">Bh", self.type.code, self.field.id)
 
     @property
     def var(self) -> str:

@@ -128,7 +128,7 @@ def _exact(source: Source, shape: Shape) -> None:
                 with source.block(f"if {slot.var} is not None:"):
                     _field(source, parts, slot, exact=False)
                     parts.flush()
-        parts.fixed("B", "0")
+        parts.constant(b"\x00")
         source.add(f"return {parts.joined()}")
 
 
@@ -145,8 +145,7 @@ def _field(source: Source, parts: Parts, slot: Slot, exact: bool) -> None:
     if not exact:
         parts.convert(slot.type, slot.var)
     bounds(source, slot, slot.var)
-    parts.fixed("B", str(slot.type.code))
-    parts.fixed("h", str(slot.id))
+    parts.constant(slot.header)
     parts.value(slot.type, slot.var)
 
 
