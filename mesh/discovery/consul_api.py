@@ -158,6 +158,8 @@ def _consuls_form() -> Iterator[None]:
 
 def _instances(entries: Any) -> tuple[Instance, ...]:
     with _consuls_form():
+        if not isinstance(entries, list):  # an empty object would read as "no instances"
+            raise TypeError("not a list")
         read = [_instance(entry["Service"], entry["Node"], entry["Checks"] or ()) for entry in entries]
     return tuple(instance for instance in read if instance is not None)
 

@@ -216,7 +216,7 @@ def _interpret(response: HTTPResponse, callback: Callback) -> Answer[Any]:
         raise RegistryRefused(f"permission denied ({short}); check the ACL token") from None
     except (exceptions.BadRequest, exceptions.NotFound, exceptions.ClientError):
         raise RegistryRefused(f"{response.code} {short}") from None
-    except exceptions.ConsulException:
+    except (exceptions.ConsulException, RecursionError):
         what = f"answered {response.code}" if response.code >= 500 else "no answer of Consul's"
         raise RegistryError(f"{what}: {short}") from None
     return read_headers(response.headers, value)

@@ -72,7 +72,7 @@ class PeersFolder:
                 return None
             content = json.loads(os.read(file, MAX_ENTRY_BYTES))
             return parse_entry(content.pop("service"), content)
-        except (ValueError, KeyError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return None  # not one of ours
         finally:
             os.close(file)

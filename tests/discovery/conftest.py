@@ -140,6 +140,10 @@ class FakeServer:
 
         self.answer = answer
 
+    async def hangs(self, handler: RequestHandler) -> None:
+        """An answer that never comes; ends with the connection."""
+        await handler.gone.wait()  # type: ignore[attr-defined]
+
     async def _empty(self, handler: RequestHandler) -> None:
         handler.set_header("X-Consul-Index", "5")
         handler.write("[]")
@@ -148,23 +152,20 @@ class FakeServer:
 @pytest_asyncio.fixture
 async def server() -> AsyncIterator[FakeServer]:
     fake = FakeServer()
-    under_way: set[asyncio.Task[Any]] = set()
 
     class Handler(RequestHandler):
         async def _any(self) -> None:
             fake.requests.append(self.request)
-            task = asyncio.current_task()
-            assert task is not None
-            under_way.add(task)
-            try:
-                await fake.answer(self)
-            finally:
-                under_way.discard(task)
+            await fake.answer(self)
 
         get = put = post = delete = _any
 
+        def initialize(self) -> None:
+            self.gone = asyncio.Event()
+
         def on_connection_close(self) -> None:
             fake.closed_connections += 1
+            self.gone.set()
 
         def log_exception(self, *_: Any) -> None:
             pass
@@ -175,8 +176,6 @@ async def server() -> AsyncIterator[FakeServer]:
     http.add_sockets(sockets)
     yield fake
     http.stop()
-    for task in under_way:
-        task.cancel()
     await http.close_all_connections()
 
 
