@@ -23,7 +23,7 @@ MAX_HEADER_BYTES = 16 * 1024
 IDLE_S = 75.0  # a little more than load balancers keep connections, so that they hang up first
 # Clients that keep connections open learn from an answer that this one closes; the busy ones within this time.
 FAREWELL_S = 1.0
-DRAIN_S = 10.0  # longer than the longest deadline of a method behind the gateway
+DRAIN_S = 8.0  # longer than the longest deadline of a method behind the gateway, shorter than a supervisor waits
 
 
 def open_sockets(address: str, inherited: str | None) -> list[socket.socket]:
