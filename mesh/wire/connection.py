@@ -85,18 +85,21 @@ class Connection:
                 return events
             data = bytes(self._rest)
             self._rest.clear()
+        end = len(data)
+        pos = 0 if self.peer is None else self._quick.read(data, 0, end, now, events)
+        if pos == end:
+            return events
         try:
-            pos = self._read(data, now, events)
+            pos = self._read(data, pos, end, now, events)
         except ProtocolBreach as breach:
             events.append(self._end(FATAL, str(breach)))
             return events
-        if pos < len(data):
+        if pos < end:
             self._rest += data[pos:]
         return events
 
-    def _read(self, data: bytes, now: float, events: list[Event]) -> int:
-        pos = 0
-        end = len(data)
+    def _read(self, data: bytes, pos: int, end: int, now: float, events: list[Event]) -> int:
+        """Takes all whole frames from `pos` on; returns where the first that is not whole starts."""
         while not self.closing:
             if self.peer is not None:
                 pos = self._quick.read(data, pos, end, now, events)

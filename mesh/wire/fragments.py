@@ -8,7 +8,7 @@ Source: TChannel v2, "fragmentation".
 
 from __future__ import annotations
 
-from mesh.wire.checksum import Checksum, SumFunction
+from mesh.wire.checksum import SumFunction
 from mesh.wire.faults import BAD_REQUEST, ProtocolBreach, Refusal, WrongChecksum
 from mesh.wire.frames import MORE, pack_body, pack_frame
 from mesh.wire.limits import FRAME_HEAD_BYTES, MAX_ARG1_BYTES, MAX_FRAME_BYTES
@@ -17,7 +17,7 @@ from mesh.wire.limits import FRAME_HEAD_BYTES, MAX_ARG1_BYTES, MAX_FRAME_BYTES
 class FrameWriter:
     """Cuts one message. `kinds` are the types of its first and of its further frames."""
 
-    def __init__(self, kinds: tuple[int, int], id: int, lead: bytes, checksum: Checksum, function: SumFunction) -> None:
+    def __init__(self, kinds: tuple[int, int], id: int, lead: bytes, checksum: int, function: SumFunction) -> None:
         """`lead` is what stands between the flags and the checksum type in the first frame."""
         self._kind, self._next_kind = kinds
         self._id = id

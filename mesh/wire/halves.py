@@ -6,22 +6,29 @@ One rule: what is held is counted in the connection's budget from the first fram
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Generic
 
 from mesh.wire.fragments import MessageReader
 from mesh.wire.frames import CallRequest, CallResponse, Continue
 from mesh.wire.limits import Limits
-from mesh.wire.openings import Opening
+from mesh.wire.openings import OpeningKind
 from mesh.wire.outbox import Budget
 
 
-class Half:
+class Half(Generic[OpeningKind]):
     """One of them. `number` is the ttl (ms) of a call, the code of an answer; `expires` is the message's own end
     (seconds), `dropped_at` the time until which the rest of it must be here."""
 
     __slots__ = ("dropped_at", "expires", "number", "opening", "reader", "tracing")
 
     def __init__(
-        self, opening: Opening, reader: MessageReader, tracing: bytes, number: int, expires: float, dropped_at: float
+        self,
+        opening: OpeningKind,
+        reader: MessageReader,
+        tracing: bytes,
+        number: int,
+        expires: float,
+        dropped_at: float,
     ) -> None:
         self.opening = opening
         self.reader = reader
@@ -31,14 +38,14 @@ class Half:
         self.dropped_at = dropped_at
 
 
-class Halves:
+class Halves(Generic[OpeningKind]):
     """By message number. The four ways out of it (finished, refused, expired, cancelled) all are `drop`."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
-        self.by_id: dict[int, Half] = {}
+        self.by_id: dict[int, Half[OpeningKind]] = {}
 
-    def hold(self, id: int, half: Half) -> None:
+    def hold(self, id: int, half: Half[OpeningKind]) -> None:
         """Raises Refusal (busy) when there is no room for another one."""
         self._budget.open()
         self.by_id[id] = half
@@ -49,7 +56,7 @@ class Halves:
             self._budget.close(0)
             raise
 
-    def feed(self, id: int, half: Half, frame: Continue) -> None:
+    def feed(self, id: int, half: Half[OpeningKind], frame: Continue) -> None:
         """Adds a frame. After a Refusal the message is dropped already."""
         before = half.reader.size
         try:
@@ -60,13 +67,13 @@ class Halves:
             self._budget.close(before)
             raise
 
-    def drop(self, id: int) -> Half | None:
+    def drop(self, id: int) -> Half[OpeningKind] | None:
         half = self.by_id.pop(id, None)
         if half is not None:
             self._budget.close(half.reader.size)
         return half
 
-    def expired(self, now: float) -> list[tuple[int, Half]]:
+    def expired(self, now: float) -> list[tuple[int, Half[OpeningKind]]]:
         """Drops those whose time is over and returns them."""
         late = [(id, half) for id, half in self.by_id.items() if half.dropped_at <= now]
         for id, _ in late:
@@ -78,8 +85,8 @@ class Halves:
 
 
 def first_half(
-    frame: CallRequest | CallResponse, opening: Opening, number: int, expires: float, limits: Limits, now: float
-) -> Half:
+    frame: CallRequest | CallResponse, opening: OpeningKind, number: int, expires: float, limits: Limits, now: float
+) -> Half[OpeningKind]:
     """The message that starts with `frame`. Raises Refusal and ProtocolBreach as MessageReader does."""
     reader = MessageReader(opening.checksum, opening.sum, limits.message_bytes)
     reader.add(frame.chunks, frame.checksum, frame.sum)

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from mesh.wire.faults import HeaderError
 from mesh.wire.limits import DEFAULT_LIMITS, Limits
 
+__all__ = ["NO_HEADERS", "HeaderError", "decode_headers", "encode_headers"]
+
 NO_HEADERS = b"\x00\x00"
 
 _U16 = struct.Struct(">H")

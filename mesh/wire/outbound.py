@@ -36,12 +36,10 @@ from mesh.wire.frames import (
 )
 from mesh.wire.halves import Half, Halves, first_half
 from mesh.wire.limits import MAX_ARG1_BYTES, MAX_FRAME_BYTES, MAX_TTL_MS, Limits
-from mesh.wire.openings import KEPT, Opening, Openings, open_response, write_call_opening
+from mesh.wire.openings import KEPT, AnswerOpening, CallOpening, Openings, open_answer, write_call_opening
 from mesh.wire.outbox import Alarm, Budget, Outbox, Tombstones
 from mesh.wire.transport import encode_transport_headers
 
-_HEAD = struct.Struct(">HBxI8xBI")  # frame head, flags, ttl
-_SUM_AND_LENGTH = struct.Struct(">IH")
 _TTL = struct.Struct(">I")
 _U16 = struct.Struct(">H")
 
@@ -59,13 +57,16 @@ class Outbound:
     def __init__(self, limits: Limits, outbox: Outbox, alarm: Alarm, budget: Budget, last_id: int) -> None:
         """`last_id` is the last number that is taken already: the dialler's init frame had one."""
         self._limits = limits
+        self._slack_s = limits.caller_slack_s
+        self._most_calls = limits.calls_outbound
         self._outbox = outbox
         self.alarm = alarm
-        self._written_openings: dict[tuple[str, bytes, int], Opening] = {}
+        # One table per checksum type: an enum's member is slow as a part of a key.
+        self._ours: tuple[dict[tuple[str, bytes], CallOpening], ...] = ({}, {}, {}, {})
         self._last_id = last_id
         self.calls: dict[int, Entry] = {}
-        self.halves = Halves(budget)
-        self.openings = Openings()
+        self.halves: Halves[AnswerOpening] = Halves(budget)
+        self.openings: Openings[AnswerOpening] = Openings()
         self.over = Tombstones(limits)
         self.checks_span = False
         self.refusing: str | None = "the handshake is not over yet"
@@ -73,10 +74,15 @@ class Outbound:
     # What the owner asks for
 
     def next_id(self) -> int:
+        self._last_id = self._free_id()
+        return self._last_id
+
+    def _free_id(self) -> int:
         """Counts up, wraps before the number that means "none", never gives one that is still in use."""
+        id = self._last_id
         while True:
-            id = self._last_id = self._last_id + 1 if self._last_id < NO_MESSAGE - 1 else 1
-            if id not in self.calls and id not in self.over:
+            id = id + 1 if id < NO_MESSAGE - 1 else 1
+            if id not in self.calls and id not in self.over.until:
                 return id
 
     def send_call(
@@ -93,53 +99,45 @@ class Outbound:
     ) -> int:
         if self.refusing is not None:
             raise CallRefused(self.refusing, permanent=False)
-        if len(self.calls) >= self._limits.calls_outbound:
+        if len(self.calls) >= self._most_calls:
             raise CallRefused(f"{len(self.calls)} calls are under way on this connection", permanent=False)
         block = headers if isinstance(headers, bytes) else _encode(headers)
-        opening = self._written_openings.get((service, block, checksum)) or self._open(service, block, checksum)
-        size = 56 + opening.size + len(arg1) + len(arg2) + len(arg3)
+        opening = self._ours[checksum].get((service, block)) or self._open(service, block, checksum)
+        size = opening.span + 4 + len(arg1) + len(arg2) + len(arg3)
         if size > MAX_FRAME_BYTES or len(arg1) > MAX_ARG1_BYTES or not 0 < ttl_ms <= MAX_TTL_MS:
             return self._send_long(now, ttl_ms, tracing, opening, arg1, arg2, arg3)
         if len(tracing) != TRACING_BYTES:
             raise ValueError(f"tracing has {TRACING_BYTES} bytes, not {len(tracing)}")
         # The hot path: one frame, its parts joined once.
-        id = self.next_id()
-        if opening.checksum:
-            first = _SUM_AND_LENGTH.pack(opening.sum(arg1 + arg2 + arg3, 0), len(arg1))
-        else:
-            size -= 4
-            first = _U16.pack(len(arg1))
+        id = self._last_id + 1
+        if id == NO_MESSAGE or id in self.calls or id in self.over.until:
+            id = self._free_id()
+        self._last_id = id
+        sum = opening.sum(arg1 + arg2 + arg3, 0) if opening.checksum else b""
+        head = opening.pack(size, CALL_REQ, id, 0, ttl_ms, tracing, opening.raw, sum, len(arg1))
+        frame = b"".join((head, arg1, _U16.pack(len(arg2)), arg2, _U16.pack(len(arg3)), arg3))
         outbox = self._outbox
-        outbox.chunks.append(
-            b"".join(
-                (
-                    _HEAD.pack(size, CALL_REQ, id, 0, ttl_ms), tracing, opening.raw, first, arg1,
-                    _U16.pack(len(arg2)), arg2, _U16.pack(len(arg3)), arg3,
-                )
-            )
-        )  # fmt: skip
+        outbox.chunks.append(frame)
         outbox.size += size
-        self._register(id, now, ttl_ms, tracing)
-        return id
-
-    def _register(self, id: int, now: float, ttl_ms: int, tracing: bytes) -> None:
-        expires = now + ttl_ms * 0.001 + self._limits.caller_slack_s
-        self.calls[id] = (expires, tracing, self._outbox.takes)
+        expires = now + ttl_ms * 0.001 + self._slack_s
+        self.calls[id] = (expires, tracing, outbox.takes)
         if expires < self.alarm.at:
             self.alarm.at = expires
+        return id
 
-    def _open(self, service: str, block: bytes, checksum: Checksum) -> Opening:
+    def _open(self, service: str, block: bytes, checksum: Checksum) -> CallOpening:
         try:
             opening = write_call_opening(service, block, checksum)
         except (ProtocolBreach, Refusal) as why:
             raise CallRefused(str(why), permanent=True) from None
-        if len(self._written_openings) >= KEPT:
-            self._written_openings.clear()
-        self._written_openings[service, block, checksum] = opening
+        known = self._ours[checksum]
+        if len(known) >= KEPT:
+            known.clear()
+        known[service, block] = opening
         return opening
 
     def _send_long(
-        self, now: float, ttl_ms: int, tracing: bytes, opening: Opening, arg1: bytes, arg2: bytes, arg3: bytes
+        self, now: float, ttl_ms: int, tracing: bytes, opening: CallOpening, arg1: bytes, arg2: bytes, arg3: bytes
     ) -> int:
         size = len(arg1) + len(arg2) + len(arg3)
         if size > self._limits.message_bytes:
@@ -156,7 +154,9 @@ class Outbound:
         writer = FrameWriter((CALL_REQ, CALL_REQ_CONTINUE), id, lead, opening.checksum, opening.sum)
         for frame in writer.write(arg1, arg2, arg3):
             self._outbox.put(frame)
-        self._register(id, now, ttl_ms, tracing)
+        expires = now + ttl_ms * 0.001 + self._slack_s
+        self.calls[id] = (expires, tracing, self._outbox.takes)
+        self.alarm.bring(expires)
         return id
 
     def cancel(self, id: int, why: str, now: float) -> bool:
@@ -195,7 +195,7 @@ class Outbound:
         try:
             if frame.flags & STREAMING:
                 raise Refusal(FATAL, "the answer is a stream; no stream was asked for")
-            opening = open_response(frame.headers, frame.checksum)
+            opening = open_answer(frame.headers, frame.checksum)
             self.openings.learn(opening)
             half = first_half(frame, opening, frame.code, entry[0], self._limits, now)
             if not frame.flags & MORE:
@@ -209,7 +209,7 @@ class Outbound:
     def on_continue(self, frame: Continue, now: float) -> Event | None:
         half = self.halves.by_id.get(frame.id)
         if half is None:
-            if frame.id not in self.over:
+            if frame.id not in self.over.until:
                 raise ProtocolBreach(f"a further frame of an answer to call {frame.id}, which has no first one")
             self._expect_rest(frame.id, frame.flags, now)
             return None
@@ -238,7 +238,7 @@ class Outbound:
         if self.checks_span and tracing[:8] != entry[1][:8]:
             raise ProtocolBreach(f"the answer to call {id} carries another call's span id")
 
-    def _deliver(self, id: int, half: Half) -> ResponseReceived:
+    def _deliver(self, id: int, half: Half[AnswerOpening]) -> ResponseReceived:
         _, arg2, arg3 = half.reader.finish()
         del self.calls[id]
         return ResponseReceived(id, half.number == 0, half.opening.headers, half.tracing, arg2, arg3)

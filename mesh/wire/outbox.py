@@ -102,9 +102,6 @@ class Tombstones:
         self._bound = limits.tombstones
         self.until: dict[int, float] = {}
 
-    def __contains__(self, id: int) -> bool:
-        return id in self.until
-
     def add(self, id: int, now: float) -> None:
         until = self.until
         until.pop(id, None)
