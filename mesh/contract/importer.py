@@ -47,7 +47,7 @@ class _Package:
     def __init__(self, folders: Sequence[Path], name: str) -> None:
         self.folders = folders
         self._files = Files(folders)
-        self._loaders = [Loader(self._files, package=name, folder=folder.resolve()) for folder in folders]
+        self._loader = Loader(self._files, package=name, folders=[folder.resolve() for folder in folders])
         self._lock = threading.Lock()
 
     def find(self, stem: str) -> Path | None:
@@ -59,8 +59,7 @@ class _Package:
 
     def module(self, file: Path) -> ModuleType:
         with self._lock:
-            loader = self._loaders[self.folders.index(file.parent)]
-            return loader.load(self._files.open(file)).contract.module
+            return self._loader.load(self._files.open(file)).contract.module
 
 
 class _Finder(importlib.abc.MetaPathFinder):

@@ -40,15 +40,15 @@ class Unit:
 class Loader:
     """Loads files that share their includes: one file, one module, however often and from wherever it is included.
 
-    `package` is the Python package that modules of files in `folder` belong to (for `mesh.contracts`).
+    `package` is the Python package that modules of files in `folders` belong to (for `mesh.contracts`).
     """
 
     def __init__(
-        self, sources: Sources, *, package: str | None = None, folder: Path | None = None, foreign: bool = False
+        self, sources: Sources, *, package: str | None = None, folders: Iterable[Path] = (), foreign: bool = False
     ) -> None:
         self._sources = sources
         self._package = package
-        self._folder = folder
+        self._folders = frozenset(folders)
         self._foreign = foreign
         self._units: dict[str, Unit] = {}
         self._stack: list[Source] = []
@@ -113,8 +113,8 @@ class Loader:
         return f"includes in a circle: {' > '.join([*names, source.shown])}"
 
     def _module(self, source: Source, includes: Mapping[str, Unit]) -> ModuleType:
-        beside = self._folder is not None and Path(source.key).parent == self._folder
-        name = f"{self._package}.{source.stem}" if self._package and beside else source.stem
+        ours = self._package is not None and source.path.parent in self._folders
+        name = f"{self._package}.{source.stem}" if ours else source.stem
         module = classes.new_module(name, source.key, f"The contract of {posixpath.basename(source.shown)}.")
         for stem, unit in includes.items():
             setattr(module, stem, unit.contract.module)

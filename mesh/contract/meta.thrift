@@ -1,4 +1,5 @@
-// What every TChannel server answers about itself, under each service's own name. Types and ids are TChannel's.
+// What every node answers besides its own contract, under its own service's name: TChannel's Meta service. Names, ids
+// and the spelling of fields are those of the other TChannel libraries and must stay.
 
 enum HealthState {
   REFUSING = 0
@@ -7,6 +8,7 @@ enum HealthState {
   STOPPED = 3
 }
 
+// PROCESS: is it alive. TRAFFIC: shall calls be sent to it.
 enum HealthRequestType {
   PROCESS = 0
   TRAFFIC = 1
@@ -22,6 +24,7 @@ struct HealthStatus {
   3: optional HealthState state
 }
 
+// The texts of a contract and its includes by relative path, and which of them is the contract.
 struct ThriftIDLs {
   1: required map<string, string> idls
   2: required string entryPoint
@@ -34,7 +37,8 @@ struct VersionInfo {
 }
 
 service Meta {
-  HealthStatus health(1: HealthRequest hr) (idempotent = "true", priority = "critical")
+  // Older callers send no argument at all: they mean PROCESS.
+  HealthStatus health(1: optional HealthRequest hr) (idempotent = "true")
   ThriftIDLs thriftIDL() (idempotent = "true")
   VersionInfo versionInfo() (idempotent = "true")
-}
+} (timeout_ms = "1000", priority = "critical", sla.p99_ms = "100")
