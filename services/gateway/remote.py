@@ -9,7 +9,7 @@ from typing import Any
 from idl import geo, pricing, trips
 from services.gateway.models import Place, Quote, QuoteAsked, Refused, Trip, TripAsked
 
-STATES = {value: name.lower() for name, value in vars(trips.TripState).items() if name.isupper()}
+STATES = {value: name.lower() for value, name in trips.TripState._VALUES_TO_NAMES.items()}
 
 
 @contextmanager

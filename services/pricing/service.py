@@ -33,9 +33,9 @@ def surge_tenths(cars: float, typical: float) -> int:
 
     The root, so that a quarter of the cars doubles the price: supply and demand both answer to a price.
     """
-    if cars <= 0:
+    if cars * SURGE_MOST_TENTHS**2 <= typical * 100:  # before dividing by next to nothing
         return SURGE_MOST_TENTHS
-    return min(SURGE_MOST_TENTHS, max(10, round(10 * sqrt(typical / cars))))
+    return max(10, round(10 * sqrt(typical / cars)))
 
 
 def fare_cents(metres: int, surge: int) -> int:
