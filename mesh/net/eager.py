@@ -132,7 +132,10 @@ def _start_by_hand(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, No
     """Python 3.11."""
     context = copy_context()
     stand_in = _StandIn(loop, coro)
-    _enter_task(loop, stand_in)  # type: ignore[arg-type]
+    try:
+        _enter_task(loop, stand_in)  # type: ignore[arg-type]
+    except RuntimeError:  # called from inside a task: then not at once
+        return loop.create_task(coro)
     try:
         waits_for = context.run(coro.send, None)
     except StopIteration:
@@ -151,6 +154,6 @@ else:
 
 start.__doc__ = """Runs `coro` up to its first suspension, now. Returns the Task of the rest, or None when finished.
 
-    The coroutine must not raise (a dispatcher catches everything), save CancelledError once it has a Task. Call it from
-    a loop callback, not from inside a task.
+    The coroutine must not raise (a dispatcher catches everything), save CancelledError once it has a Task. Meant
+    for loop callbacks.
     """
