@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from mesh.call import Declared, Reply, outcome_label
+from mesh.call import Declared, Outcome, Reply, outcome_label
 from mesh.call import context as scopes
 from mesh.call.trace import Trace, root
 from mesh.cli import contracts, where
@@ -25,7 +25,7 @@ from mesh.cli.json_show import struct_to_json, to_json
 from mesh.cli.spec import args_class, result_spec
 from mesh.contract.model import Method, Service
 from mesh.discovery import RegistryError
-from mesh.errors import EXIT_DECLARED, BadRequest, MeshError, UnknownService, Unreachable
+from mesh.errors import EXIT_DECLARED, BadRequest, MeshError, UnknownService
 from mesh.node import Node
 
 CALLER = "mesh-cli"
@@ -57,7 +57,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def add_target(parser: argparse.ArgumentParser) -> None:
     """The options that say whom to talk to and by which contract."""
     where.add_options(parser)
-    parser.add_argument("--peer", metavar="HOST:PORT", action="append", help="call this instance, without a registry")
+    where.add_peer(parser)
     contracts.add_option(parser)
 
 
@@ -71,28 +71,34 @@ def _milliseconds(text: str) -> float:
 async def run(args: argparse.Namespace) -> int:
     if args.example:
         return await _print_example(args)
+    trace = root(random.Random())
+    try:
+        return await _call(args, trace)
+    except MeshError as error:
+        if not args.json:
+            raise
+        _print_json(args, error, peer=error.peer, elapsed_ms=error.elapsed_ms, trace=trace, error=_row(error))
+        return error.kind.exit
+
+
+async def _call(args: argparse.Namespace, trace: Trace) -> int:
     body = _read_body(args.body)
     headers = _headers(args.header)
     async with node_for(args, args.caller) as node:
         service, method = await resolve(node, args)
         values = _arguments(args, service, method, body)
-        trace = root(random.Random())
         started = time.monotonic()
         with _scopes(trace, headers, args.timeout):
-            try:
-                reply = await node.call(method, values, service=args.service, peers=args.peer)
-            except BadRequest as error:
-                reply = Reply(error)
+            reply = await node.call(method, values, service=args.service, peers=args.peer)
         elapsed_ms = (time.monotonic() - started) * 1000
         if isinstance(reply.outcome, MeshError):
-            reply.outcome.at(
-                service=args.service,
-                method=method.wire_name,
-                peer=reply.peer,
-                elapsed_ms=elapsed_ms,
-                limit_ms=args.timeout,
+            error = reply.outcome.at(
+                service=args.service, method=method.wire_name, peer=reply.peer, elapsed_ms=elapsed_ms
             )
-            await explain(node, reply.outcome, args)
+            if error.limit_ms is not None:
+                error.limit_ms = args.timeout or error.limit_ms  # what was asked for, not what was left of it
+            await explain(node, error, args)
+            raise error
     return _show(args, service, method, reply, elapsed_ms, trace)
 
 
@@ -137,8 +143,8 @@ async def explain(node: Node, error: MeshError, args: argparse.Namespace) -> Non
         return
     try:
         names = list(await node.registry.services())
-    except RegistryError as unreachable:
-        raise Unreachable(f"the registry did not answer: {unreachable}", service=args.service) from None
+    except RegistryError as unanswered:
+        raise where.unanswered(unanswered) from None
     near = nearest(args.service, names)
     hint = f"did you mean {near!r}?" if near else f"it knows {', '.join(names) or 'no service at all'}"
     error.reason = f"{error.reason}; {hint}"
@@ -190,46 +196,49 @@ async def _print_example(args: argparse.Namespace) -> int:
 def _show(
     args: argparse.Namespace, service: Service, method: Method, reply: Reply, elapsed_ms: float, trace: Trace
 ) -> int:
-    """Prints what came and gives the exit code. A failure goes to `main`, unless it is to be JSON."""
+    """Prints an answer and gives the exit code."""
     outcome = reply.outcome
-    answer: dict[str, Any] = {
-        "outcome": outcome_label(outcome),
-        "service": args.service,
-        "method": method.wire_name,
-        "value": None,
-        "headers": dict(reply.headers),
+    more: dict[str, Any] = {
         "peer": reply.peer,
-        "elapsed_ms": round(elapsed_ms, 2),
-        "trace": trace.id,
+        "elapsed_ms": elapsed_ms,
+        "trace": trace,
+        "headers": dict(reply.headers),
     }
-    code = OK
-    if isinstance(outcome, MeshError):
-        if not args.json:
-            raise outcome
-        answer["error"] = _row(outcome)
-        code = outcome.kind.exit
-    elif isinstance(outcome, Declared):
-        fields = struct_to_json(outcome.exception, show_pii=args.show_pii)
+    if isinstance(outcome, Declared):
+        shown: Any = struct_to_json(outcome.exception, show_pii=args.show_pii)
         name = type(outcome.exception).__name__
-        answer["exception"] = {"name": name, "fault": outcome.fault.value, "fields": fields}
-        code = EXIT_DECLARED
-        if not args.json:
-            print(json.dumps({name: fields}, indent=2, ensure_ascii=False))
-            print(
-                f"mesh: {args.service} {method.wire_name} answered with {name}, which its contract declares",
-                file=sys.stderr,
-            )
+        more["exception"] = {"name": name, "fault": outcome.fault.value, "fields": shown}
+        note = f"mesh: {args.service} {method.wire_name} answered with {name}, which its contract declares"
+        shown = {name: shown}
     else:
         spec = result_spec(service, method)
-        answer["value"] = None if spec is None else to_json(spec, reply.value, show_pii=args.show_pii)
-        if not args.json:
-            print(json.dumps(answer["value"], indent=2, ensure_ascii=False))
+        shown = None if spec is None else to_json(spec, reply.value, show_pii=args.show_pii)
+        more["value"] = shown
+        note = ""
     if args.json:
-        print(json.dumps(answer, ensure_ascii=False))
+        _print_json(args, outcome, **more)
     else:
-        for key, value in reply.headers.items():
-            print(f"{key}: {value!r}", file=sys.stderr)
-    return code
+        print(json.dumps(shown, indent=2, ensure_ascii=False))
+        for line in (*(f"{key}: {value!r}" for key, value in reply.headers.items()), note):
+            print(line, end="\n" if line else "", file=sys.stderr)
+    return EXIT_DECLARED if isinstance(outcome, Declared) else OK
+
+
+def _print_json(
+    args: argparse.Namespace, outcome: Outcome, *, elapsed_ms: float | None, trace: Trace, **more: Any
+) -> None:
+    """One line with the same keys whatever came; `exception` or `error` where there is one."""
+    answer = {
+        "outcome": outcome_label(outcome),
+        "service": args.service,
+        "method": args.method,
+        "value": None,
+        "headers": {},
+        "elapsed_ms": None if elapsed_ms is None else round(elapsed_ms, 2),
+        "trace": trace.id,
+        **more,
+    }
+    print(json.dumps(answer, ensure_ascii=False))
 
 
 def _row(error: MeshError) -> dict[str, Any]:

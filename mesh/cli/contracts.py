@@ -14,7 +14,7 @@ from mesh.cli import exits
 from mesh.cli.exits import CommandError, nearest
 from mesh.contract import ContractError, load, load_texts
 from mesh.contract.model import Contract, Method, Service
-from mesh.errors import BadRequest, MeshError, UnknownMethod
+from mesh.errors import BadRequest, MeshError, UnknownMethod, UnknownService
 from mesh.node import Node
 from mesh.node.meta import META, META_SERVICE
 
@@ -39,6 +39,9 @@ async def from_server(node: Node, service: str, peers: Iterable[str] | None) -> 
     """What the server says its contract is. Raises MeshError, and CommandError when it does not tell."""
     method = META_SERVICE.methods["thriftIDL"]
     reply = await node.call(method, (), service=service, peers=peers)
+    if isinstance(reply.outcome, BadRequest) and reply.outcome.reason.startswith("unknown service"):
+        # The wire has no code for it; this is how a mesh node words its bad request. Others get the advice below.
+        raise UnknownService(reply.outcome.reason, service=service, peer=reply.outcome.peer)
     if isinstance(reply.outcome, BadRequest | UnknownMethod):
         raise CommandError(
             f"{service} does not tell its contract: {reply.outcome}",

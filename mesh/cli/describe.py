@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from thriftpy2.thrift import TType
 
 from mesh.cli import call, contracts
 from mesh.cli.exits import OK, CommandError
-from mesh.cli.spec import kind_of
+from mesh.cli.spec import args_class, kind_of, result_spec
 from mesh.cli.table import columns
 from mesh.contract.model import Contract, Field, Method, Service
+from mesh.contract.typespec import Spec, is_enum, is_struct, parts, spec_of
 from mesh.errors import MeshError
 
 _HEAD = ("method", "timeout", "attempts", "idempotent", "priority", "p50", "p99", "availability", "deprecated")
@@ -58,11 +62,12 @@ def as_text(contract: Contract) -> Iterator[str]:
         for method in service.methods.values():
             yield f"  {signature(method)}"
         yield "\n" + columns(_HEAD, [_row(method) for method in service.methods.values()])
-    for name, struct in contract.structs.items():
+    structs, enums = types_of(contract)
+    for name, struct in structs.items():
         yield f"\n{kind_of(struct)} {name}"
-        yield from (f"  {field_text(field)}" for field in struct.__mesh_fields__)  # type: ignore[attr-defined]
-    for name, members in contract.enums.items():
-        pairs = ", ".join(f"{key} = {number}" for key, number in _members(members).items())
+        yield from (f"  {field_text(field)}" for field in struct.__mesh_fields__)
+    for name, members in enums.items():
+        pairs = ", ".join(f"{key} = {number}" for key, number in members.items())
         yield f"\nenum {name}  {pairs}"
 
 
@@ -113,19 +118,45 @@ def _row(method: Method) -> tuple[object, ...]:
 
 def as_dict(contract: Contract) -> dict[str, Any]:
     """The contract for programs."""
+    structs, enums = types_of(contract)
     return {
         "contract": contract.name,
         "digest": contract.digest,
         "services": {name: _service(service) for name, service in contract.services.items()},
         "structs": {
-            name: {
-                "kind": kind_of(struct),
-                "fields": [dataclasses.asdict(field) for field in struct.__mesh_fields__],  # type: ignore[attr-defined]
-            }
-            for name, struct in contract.structs.items()
+            name: {"kind": kind_of(struct), "fields": [dataclasses.asdict(field) for field in struct.__mesh_fields__]}
+            for name, struct in structs.items()
         },
-        "enums": {name: _members(members) for name, members in contract.enums.items()},
+        "enums": enums,
     }
+
+
+def types_of(contract: Contract) -> tuple[dict[str, Any], dict[str, Mapping[str, int]]]:
+    """Structs and enums (name to number) that the contract's methods use, by full name, also those it includes."""
+    structs: dict[str, Any] = {}
+    enums: dict[str, Mapping[str, int]] = {}
+    waiting = deque(_types_of_methods(contract))
+    while waiting:
+        spec = waiting.popleft()
+        what: Any = spec[1] if isinstance(spec, tuple) else None
+        waiting.extend(parts(spec))
+        if is_enum(spec):
+            enums[what.__mesh_name__] = dict(what._NAMES_TO_VALUES)
+        if is_struct(spec) and what.__mesh_name__ not in structs:
+            structs[what.__mesh_name__] = what
+            waiting.extend(spec_of(entry) for entry in what.thrift_spec.values())
+    return structs, enums
+
+
+def _types_of_methods(contract: Contract) -> Iterator[Spec]:
+    for service in contract.services.values():
+        for method in service.methods.values():
+            takes: Any = args_class(service, method)
+            yield from (spec_of(entry) for entry in takes.thrift_spec.values())
+            gives = result_spec(service, method)
+            if gives is not None:
+                yield gives
+            yield from ((TType.STRUCT, line.exception) for line in method.throws)
 
 
 def _service(service: Service) -> dict[str, Any]:
@@ -147,11 +178,6 @@ def _service(service: Service) -> dict[str, Any]:
             for method in service.methods.values()
         },
     }
-
-
-def _members(enum: Any) -> dict[str, int]:
-    members: dict[str, int] = enum._NAMES_TO_VALUES
-    return members
 
 
 def _plain(number: float | None) -> str | None:

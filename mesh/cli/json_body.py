@@ -81,10 +81,17 @@ def arguments(args_class: type, parameters: Iterable[Field], body: Any) -> tuple
     values = []
     for parameter in named:
         given = body.get(parameter.name)
-        if given is None and parameter.required is not False and parameter.default is None:
+        if _lacks(parameter, body):
             raise BodyError(parameter.name, f"missing: the method's parameter of type {parameter.type}")
         values.append(None if given is None else from_json(spec_of(specs[parameter.id]), given, parameter.name))
     return tuple(values)
+
+
+def _lacks(parameter: Field, body: Mapping[str, Any]) -> bool:
+    """A parameter that is neither `required` nor `optional` may be left out, but only by an explicit null."""
+    if parameter.default is not None or parameter.required is False or body.get(parameter.name) is not None:
+        return False
+    return bool(parameter.required) or parameter.name not in body
 
 
 def _unknown_parameter(key: str, named: list[Field], specs: Mapping[int, tuple[Any, ...]]) -> str:
@@ -155,7 +162,7 @@ def _hashable(value: Any) -> Any:
 def _map(what: Any, value: Any, path: str, depth: int) -> dict[Any, Any]:
     key_spec, value_spec = what
     if isinstance(value, dict):
-        pairs = [(_text_key(key_spec, key, path), key, item) for key, item in value.items()]
+        pairs = [(_text_key(key_spec, key, path), json.dumps(key), item) for key, item in value.items()]
     elif isinstance(value, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in value):
         pairs = [(key, json.dumps(key), item) for key, item in value]
     else:

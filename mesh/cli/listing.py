@@ -14,13 +14,14 @@ from typing import Any
 
 from mesh.call import context as scopes
 from mesh.cli import call, exits, where
-from mesh.cli.exits import CommandError
 from mesh.cli.table import columns
 from mesh.discovery import Instance, RegistryError
 from mesh.errors import MeshError, UnknownService
 from mesh.node import Node
 from mesh.node.meta import META, META_SERVICE
 
+ANY_SERVICE = "*"  # a static list of addresses does not say who serves what, and Meta is asked by service
+NOT_ASKED = "not asked"
 ASK_TIMEOUT_MS = 1000.0  # a healthy instance answers in one; one that needs a second is not
 ASKED_AT_ONCE = 32  # connections that a listing of a large fleet opens at a time
 
@@ -33,7 +34,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     health = subparsers.add_parser("health", help="ask every instance of a service; exit 1 unless all are well")
     health.add_argument("service", metavar="SERVICE")
     where.add_options(health)
-    health.add_argument("--peer", metavar="HOST:PORT", action="append", help="ask this instance, without a registry")
+    where.add_peer(health)
     health.add_argument("--json", action="store_true", help="print a list of objects")
     health.set_defaults(run=run_health)
 
@@ -115,7 +116,7 @@ async def _services(node: Node) -> dict[str, tuple[Instance, ...]]:
     try:
         return await node.registry.services()
     except RegistryError as error:
-        raise CommandError(f"the registry did not answer: {error}", code=exits.NO) from None
+        raise where.unanswered(error) from None
 
 
 async def _instances(node: Node, args: argparse.Namespace) -> Sequence[Instance]:
@@ -133,8 +134,6 @@ async def _instances(node: Node, args: argparse.Namespace) -> Sequence[Instance]
 
 def _at(service: str, peer: str) -> Instance:
     host, _, port = peer.rpartition(":")
-    if not host or not port.isdigit():
-        raise CommandError(f"--peer {peer!r}: expected HOST:PORT")
     return Instance(service, peer, host, int(port))
 
 
@@ -142,6 +141,8 @@ async def _ask_all(node: Node, instances: Sequence[Instance]) -> list[Word]:
     turn = asyncio.Semaphore(ASKED_AT_ONCE)
 
     async def ask(instance: Instance) -> Word:
+        if instance.service == ANY_SERVICE:
+            return Word(instance, NOT_ASKED, NOT_ASKED)
         async with turn:
             process = await _ask(node, instance, META.module.HealthRequestType.PROCESS)
             traffic = await _ask(node, instance, META.module.HealthRequestType.TRAFFIC)

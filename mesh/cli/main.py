@@ -18,19 +18,22 @@ import traceback
 from collections.abc import Sequence
 from importlib import metadata
 
-from mesh.cli import call, consul, describe, exits, listing, up
+from mesh import logs
+from mesh.cli import call, consul, describe, exits, idl, listing, up
 from mesh.cli.exits import CommandError
 from mesh.config import ConfigError
 from mesh.errors import MeshError
 from mesh.version import VERSION
 
 PLUGINS = "thriftmesh.commands"
-BUILT_IN = (up, call, describe, listing, consul)
+BUILT_IN = (up, call, describe, listing, idl, consul)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit code. argparse's own exits (usage, --help) come as SystemExit."""
     args = make_parser().parse_args(argv)
+    if args.debug:
+        logs.setup("text", "debug", sys.stderr)
     try:
         result = args.run(args)
         code = asyncio.run(result) if inspect.iscoroutine(result) else int(result)
@@ -51,7 +54,8 @@ def _fail(error: Exception) -> int:
     """Says what failed and what to do; gives the exit code."""
     advice = ""
     if isinstance(error, MeshError):
-        text, advice, code = str(error), error.kind.advice, error.kind.exit
+        advice = error.kind.advice.replace("SERVICE", error.service or "SERVICE")
+        text, code = str(error), error.kind.exit
     elif isinstance(error, CommandError):
         text, advice, code = str(error), error.advice, error.code
     elif isinstance(error, ConfigError):

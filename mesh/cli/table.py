@@ -10,7 +10,7 @@ from rich.cells import cell_len
 def columns(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table with its head in capitals, two spaces between columns, numbers to the right."""
     body = [["-" if cell is None or cell == "" else str(cell) for cell in row] for row in rows]
-    right = [all(_numeric(row[i]) for row in body) and bool(body) for i in range(len(head))]
+    right = [_numbers([row[i] for row in body]) for i in range(len(head))]
     lines = [[title.upper() for title in head], *body]
     widths = [max(cell_len(line[i]) for line in lines) for i in range(len(head))]
     return "\n".join(
@@ -23,5 +23,7 @@ def _pad(cell: str, width: int, right: bool) -> str:
     return space + cell if right else cell + space
 
 
-def _numeric(cell: str) -> bool:
-    return cell == "-" or cell.replace(".", "", 1).lstrip("-").isdigit()
+def _numbers(cells: Sequence[str]) -> bool:
+    """Whether a column holds numbers and gaps."""
+    there = [cell for cell in cells if cell != "-"]
+    return bool(there) and all(cell.replace(".", "", 1).lstrip("-").isdigit() for cell in there)

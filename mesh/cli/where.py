@@ -13,8 +13,9 @@ from pathlib import Path
 
 from mesh.cli import exits
 from mesh.cli.exits import CommandError
-from mesh.config import Config, load
-from mesh.discovery import Registry, open_registry
+from mesh.config import Config, check_address, load
+from mesh.discovery import Registry, RegistryError, open_registry
+from mesh.errors import Unreachable
 
 FOLDER = ".mesh"  # where `mesh up` keeps a cluster's state
 STATE = "state.json"
@@ -50,6 +51,25 @@ def registry_at(args: argparse.Namespace, start: Path | None = None) -> Registry
     return _of_cluster(args.cluster, (start or Path.cwd()).resolve())
 
 
+def address(text: str) -> str:
+    """The type of `--peer`: HOST:PORT."""
+    try:
+        check_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def add_peer(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--peer",
+        metavar="HOST:PORT",
+        type=address,
+        action="append",
+        help="this instance, without a registry; repeatable",
+    )
+
+
 def settings() -> Config:
     """The configuration that the environment gives. Raises ConfigError."""
     return load(None, os.environ)
@@ -63,6 +83,15 @@ def open_at(at: RegistryAt) -> Registry:
         return open_registry(at.url, token=token, zone=config.zone)
     except ValueError as error:
         raise CommandError(f"the registry {at.url!r} ({at.source}): {error}") from None
+
+
+def unanswered(error: RegistryError) -> CommandError:
+    """The failure of a command whose registry cannot be asked: as of a call that nobody answers."""
+    return CommandError(
+        f"the registry did not answer: {error}",
+        code=Unreachable.kind.exit,
+        advice="is it up, and is this its address? --peer HOST:PORT goes without",
+    )
 
 
 def _of_cluster(name: str | None, start: Path) -> RegistryAt:

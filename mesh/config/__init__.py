@@ -7,6 +7,17 @@ out of its range is refused with the place where it stands.
 from mesh.config.builder import ConfigError, build
 from mesh.config.environment import VARIABLES, Variable, load
 from mesh.config.secret import MASK, Secret
-from mesh.config.settings import Config
+from mesh.config.settings import Config, check_address, check_name
 
-__all__ = ["MASK", "VARIABLES", "Config", "ConfigError", "Secret", "Variable", "build", "load"]
+__all__ = [
+    "MASK",
+    "VARIABLES",
+    "Config",
+    "ConfigError",
+    "Secret",
+    "Variable",
+    "build",
+    "check_address",
+    "check_name",
+    "load",
+]

@@ -126,7 +126,7 @@ def test_other_ways_to_say_it(things: Service, field: str, value: Any, same: Any
     [
         ("send", [], "expected an object of the parameters request, got []"),
         ("send", {}, "request: missing: the method's parameter of type things.Request"),
-        ("send", {"request": None}, "request: missing: the method's parameter of type things.Request"),
+        ("two", {"a": None}, "a: missing: the method's parameter of type i32"),
         ("send", {"reqest": {}}, "reqest: no such parameter; did you mean 'request'?"),
         (
             "send",
@@ -189,6 +189,7 @@ def test_a_default_and_an_optional_parameter_may_be_left_out(things: Service) ->
     (request,) = _args(things, "send", {"request": {"stops": []}})
     assert request.count == 2
     assert _args(things, "two", {"a": 1}) == (1, None)
+    assert _args(things, "send", {"request": None}) == (None,)  # neither required nor optional: an explicit null
     assert _args(things, "none", {}) == ()
 
 
