@@ -20,73 +20,58 @@ from mesh.errors import CallTimeout
 
 def client_deadline(clock: Clock, wheel: TimerWheel) -> MakeFilter:
     """Sets the contract's default, and ends the call for its caller when time is up."""
-
-    def make(service: str, method: Method) -> Filter:
-        default_s = method.policy.timeout_ms / 1000
-
-        async def deadline(call: Call, next: Service) -> Reply:
-            now = clock.now()
-            if call.deadline is None:
-                call.deadline = now + default_s
-            if call.latest is not None and call.latest < call.deadline:
-                call.deadline = call.latest
-            return await _within(call, next, clock, wheel, now)
-
-        return deadline
-
-    return make
+    return _deadline(clock, wheel, caps=False)
 
 
 def server_deadline(clock: Clock, wheel: TimerWheel) -> MakeFilter:
     """Caps what the caller asked for, and ends the handler when time is up."""
+    return _deadline(clock, wheel, caps=True)
 
+
+def _deadline(clock: Clock, wheel: TimerWheel, *, caps: bool) -> MakeFilter:
     def make(service: str, method: Method) -> Filter:
-        cap_s = method.policy.timeout_ms / 1000
+        allowed_s = method.policy.timeout_ms / 1000
 
         async def deadline(call: Call, next: Service) -> Reply:
-            now = clock.now()
-            if call.deadline is None or call.deadline > now + cap_s:
-                call.deadline = now + cap_s
-            return await _within(call, next, clock, wheel, now)
+            started = clock.now()
+            when = call.deadline
+            if when is None or (caps and when > started + allowed_s):
+                when = started + allowed_s
+            if call.latest is not None and call.latest < when:
+                when = call.latest
+            call.deadline = when
+            if when <= started:
+                return _timed_out(call, when, started, started, "no time was left to begin with")
+            task = asyncio.current_task()
+            assert task is not None, "a call runs inside a task"
+            # As in asyncio.timeout: only a cancellation that is ours alone becomes a timeout; the caller's goes on up.
+            outer_cancels = task.cancelling()
+            expired = False
+
+            def expire() -> None:
+                nonlocal expired
+                expired = True
+                task.cancel()
+
+            timer = wheel.at(when, expire)
+            try:
+                reply = await next(call)
+            except asyncio.CancelledError:
+                if expired and task.uncancel() <= outer_cancels:
+                    return _timed_out(call, when, started, clock.now(), "no answer within the deadline")
+                raise
+            finally:
+                timer.cancel()
+            if expired:  # the answer and the timer met in one loop turn
+                task.uncancel()
+            return reply
 
         return deadline
 
     return make
 
 
-async def _within(call: Call, next: Service, clock: Clock, wheel: TimerWheel, started: float) -> Reply:
-    deadline = call.deadline
-    assert deadline is not None
-    if deadline <= started:
-        return _timed_out(call, started, started, "no time was left to begin with")
-    task = asyncio.current_task()
-    assert task is not None, "a call runs inside a task"
-    # As in asyncio.timeout: only a cancellation that is ours alone becomes a timeout; the caller's goes on up.
-    outer_cancels = task.cancelling()
-    expired = False
-
-    def expire() -> None:
-        nonlocal expired
-        expired = True
-        task.cancel()
-
-    timer = wheel.at(deadline, expire)
-    try:
-        reply = await next(call)
-    except asyncio.CancelledError:
-        if expired and task.uncancel() <= outer_cancels:
-            return _timed_out(call, started, clock.now(), "no answer within the deadline")
-        raise
-    finally:
-        timer.cancel()
-    if expired:  # the answer and the timer met in one loop turn
-        task.uncancel()
-    return reply
-
-
-def _timed_out(call: Call, started: float, now: float, reason: str) -> Reply:
-    assert call.deadline is not None
-    limit_ms = max(0.0, (call.deadline - started) * 1000)
+def _timed_out(call: Call, deadline: float, started: float, now: float, reason: str) -> Reply:
     return Reply(
         CallTimeout(
             reason,
@@ -94,6 +79,6 @@ def _timed_out(call: Call, started: float, now: float, reason: str) -> Reply:
             method=call.method.wire_name,
             peer=call.peer,
             elapsed_ms=(now - started) * 1000,
-            limit_ms=limit_ms,
+            limit_ms=max(0.0, (deadline - started) * 1000),
         )
     )

@@ -42,8 +42,7 @@ class Dispatcher:
         self._now = clock.now
         self._loop = asyncio.get_running_loop()
         self._draining: str | None = None
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._idle: asyncio.Event | None = None  # made for who waits for the end
         self._stopping = False
         self.in_flight = 0
 
@@ -63,8 +62,6 @@ class Dispatcher:
             self._refuse(link, event.id, BadRequest(f"application headers: {error}"))
             return
         call_id = event.id
-        if not self.in_flight:
-            self._idle.clear()
         self.in_flight += 1
         link.serving[call_id] = None
         task = eager.start(self._loop, self._serve(link, call_id, call, route.service))
@@ -82,7 +79,7 @@ class Dispatcher:
             log.exception("%s: the server's stack raised", call.method.wire_name)
             reply = Reply(Unexpected("internal error"))
         self.in_flight -= 1
-        if not self.in_flight:
+        if self._idle is not None and not self.in_flight:
             self._idle.set()
         if link.serving.pop(call_id, self) is self:
             return  # the connection went meanwhile
@@ -125,7 +122,10 @@ class Dispatcher:
 
     async def finished(self) -> None:
         """Returns when no call is under way."""
-        await self._idle.wait()
+        while self.in_flight:
+            self._idle = self._idle or asyncio.Event()
+            self._idle.clear()
+            await self._idle.wait()
 
     def stop(self, links: list[Link]) -> None:
         """Cancels what is still under way; their callers are told."""
