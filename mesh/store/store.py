@@ -29,11 +29,18 @@ T = TypeVar("T")
 
 
 class _Scope:
-    """A transaction or a snapshot, as its body sees it."""
+    """A transaction or a snapshot, as its body sees it.
 
-    def __init__(self, connection: Connection, worker: Worker) -> None:
+    It begins with its first statement, in the same trip to the thread: each trip costs a switch between threads, which
+    takes as long as the loop is busy.
+    """
+
+    def __init__(self, connection: Connection, worker: Worker, begin: Callable[[], None], tries: int) -> None:
         self._connection = connection
         self._worker = worker
+        self._begin = begin
+        self._tries = tries
+        self.begun = False
         self.outcome = Outcome.OPEN
 
     async def execute(self, sql: str, params: Params = ()) -> Written:
@@ -51,10 +58,25 @@ class _Scope:
         return next(iter(row.values())) if row else None
 
     async def _run(self, work: Callable[[], T]) -> T:
+        for _ in range(self._tries):
+            try:
+                return await self._try(work)
+            except StoreBusy:  # between the tries a cancellation is heard
+                if self.begun:
+                    raise
+        return await self._try(work)
+
+    async def _try(self, work: Callable[[], T]) -> T:
         if self.outcome is not Outcome.OPEN:
             raise StoreError(f"{self._connection.path}: this transaction is over ({self.outcome})")
         # A statement whose caller has gone is ended; the body then raises, and the transaction is rolled back.
-        return await self._worker.run(work, on_cancel=self._connection.interrupt)
+        return await self._worker.run(lambda: self._begin_and(work), on_cancel=self._connection.interrupt)
+
+    def _begin_and(self, work: Callable[[], T]) -> T:
+        if not self.begun:
+            self._begin()
+            self.begun = True
+        return work()
 
 
 class Store:
@@ -146,13 +168,13 @@ class Store:
         or another process keeps the lock), StoreClosed, ConstraintViolated (deferred ones, at commit), StoreError.
         """
         async with self._my_turn():
-            tx = _Scope(self._writer, self._writes)
+            tx = _Scope(self._writer, self._writes, self._writer.begin, self._limits.lock_timeout_ms // BUSY_MS)
             try:
-                await self._begin()
                 yield tx
             except BaseException:
                 tx.outcome = Outcome.ROLLED_BACK
-                await self._writes.run(self._writer.rollback)
+                if tx.begun:
+                    await self._writes.run(self._writer.rollback)
                 raise
             await self._commit(tx)
 
@@ -195,15 +217,10 @@ class Store:
         if not self._open:
             raise StoreClosed(f"{self.path}: the store is closed")
 
-    async def _begin(self) -> None:
-        for _ in range(self._limits.lock_timeout_ms // BUSY_MS):
-            try:
-                return await self._writes.run(self._writer.begin)
-            except StoreBusy:
-                continue
-        return await self._writes.run(self._writer.begin)
-
     async def _commit(self, tx: _Scope) -> None:
+        if not tx.begun:
+            tx.outcome = Outcome.COMMITTED  # nothing was asked, nothing is to be done
+            return
         tx.outcome = Outcome.UNKNOWN  # until the thread says which
         await self._writes.run(lambda: self._settle(tx))
 
@@ -229,16 +246,22 @@ class Store:
             while not self._idle:  # another scope may take what this one has added
                 await self._reads.run(self._add_reader)
             connection = self._idle.pop()
-            scope = _Scope(connection, self._reads)
-            try:
-                await self._reads.run(connection.begin_read)
-                yield scope
-            finally:
-                scope.outcome = Outcome.ROLLED_BACK
-                await self._reads.run(connection.rollback)
-                self._idle.append(connection)
-        finally:
+        except BaseException:
             self._reading.release()
+            raise
+        scope = _Scope(connection, self._reads, connection.begin_read, self._limits.lock_timeout_ms // BUSY_MS)
+        try:
+            yield scope
+        finally:
+            scope.outcome = Outcome.ROLLED_BACK
+            # Nobody needs to wait for the end of a snapshot but the next who uses the connection.
+            self._reads.submit(connection.rollback).add_done_callback(lambda done: self._give_back(connection, done))
+
+    def _give_back(self, connection: Connection, done: asyncio.Future[None]) -> None:
+        if not done.cancelled() and (error := done.exception()) is not None:
+            log.warning("%s: a snapshot did not end: %s", self.path, error)
+        self._idle.append(connection)
+        self._reading.release()
 
     def _add_reader(self) -> None:
         connection = Connection(self.path, self._limits, read_only=True)

@@ -47,7 +47,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--gateway", help="URL (default: the shared port that --state names)")
     parser.add_argument("--data", type=Path, help="folder of the services' databases (default: data, beside --state)")
     parser.add_argument("--trips", type=int, default=300)
-    parser.add_argument("--concurrency", type=int, default=16)
+    parser.add_argument("--concurrency", type=int, default=8, help="riders at a time; 8 keep two cores busy")
     parser.add_argument("--seed", type=int, help="the same trips again")
     parser.add_argument("--journal", type=Path, help="what riders were told (default: demo.jsonl, beside the data)")
     parser.add_argument("--json", action="store_true", help="the results as JSON on standard output")

@@ -116,6 +116,21 @@ def test_the_grid_misses_nobody(places: list[tuple[float, float]], centre: tuple
     assert [(away, one.driver_id) for away, one in found] == expected
 
 
+@settings(max_examples=50)
+@given(
+    st.lists(st.tuples(st.floats(45.4, 45.6), st.floats(-73.8, -73.5)), max_size=40),
+    st.tuples(st.floats(45.45, 45.55), st.floats(-73.7, -73.6)),
+    st.floats(0, 20),
+    st.integers(1, 10),
+)
+async def test_growing_circles_find_the_same_as_one_look(
+    places: list[tuple[float, float]], centre: tuple[float, float], km: float, limit: int
+) -> None:
+    drivers = [Driver(f"{number:03}", "Z", Place(*place), ALWAYS) for number, place in enumerate(places)]
+    found = await rules.nearest(MemoryFleet(drivers), Place(*centre), 8, km, limit)
+    assert found == nearest(drivers, Place(*centre), km, limit)
+
+
 def test_the_zones_are_the_files() -> None:
     zones = load_zones()
     assert len(zones) == 249

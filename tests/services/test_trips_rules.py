@@ -267,4 +267,4 @@ async def test_a_match_that_comes_after_the_expiry(city: Lifecycle, settling: Se
 def test_the_states_are_the_contracts() -> None:
     from idl import trips
 
-    assert trips.TripState._NAMES_TO_VALUES == {state.name: int(state) for state in models.State}
+    assert {state.name: int(state) for state in models.State} == trips.TripState._NAMES_TO_VALUES
