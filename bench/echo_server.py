@@ -4,25 +4,73 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import time
+from collections import Counter
 
 import uvloop
 
+import mesh
 from idl import interop
 from mesh import Node
 
 
 class Echo:
-    """Only the benchmark's method; the contract's others are not called here."""
+    """The whole contract, since a node serves whole contracts; `echo` is the benchmark's call."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
 
     async def echo(self, sample: interop.Sample) -> interop.Sample:
         return sample
+
+    async def touch(self, text: str) -> str:
+        return text
+
+    async def all(self, everything: interop.Everything) -> interop.Everything:
+        return everything
+
+    async def blob(self, data: bytes) -> bytes:
+        return data
+
+    async def slow(self, ms: int) -> float:
+        started = time.monotonic()
+        await asyncio.sleep(ms / 1000)
+        return (time.monotonic() - started) * 1000
+
+    def block(self, ms: int) -> float:
+        started = time.monotonic()
+        time.sleep(ms / 1000)
+        return (time.monotonic() - started) * 1000
+
+    async def fail(self, kind: str) -> None:
+        errors = {"refused": interop.Refused("refused, as asked"), "broken": interop.Broken("broken, as asked")}
+        raise errors.get(kind) or RuntimeError(kind)
+
+    async def tick(self, counter: str) -> int:
+        self._counts[counter] += 1
+        return self._counts[counter]
+
+    async def headers(self) -> dict[str, str]:
+        context = mesh.current()
+        context.reply_headers.update(context.headers)
+        return dict(context.headers)
+
+    async def nothing(self) -> None:
+        return None
+
+    async def forget(self, text: str) -> None:
+        return None
 
 
 async def main() -> None:
     async with Node("interop", listen="127.0.0.1:0") as node:
         node.serve(interop.Echo, Echo())
+        await node.start()
         print(json.dumps({"port": int(node.address.rpartition(":")[2])}), flush=True)
-        await node.run()
+        stop = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        await stop.wait()
 
 
 if __name__ == "__main__":
