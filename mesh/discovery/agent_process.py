@@ -106,8 +106,7 @@ class ConsulAgent:
                 return
             except BaseException as error:
                 await self.stop()
-                retry = isinstance(error, RuntimeError) and first_time and "already in use" in str(error)
-                if not retry or attempt == START_ATTEMPTS:
+                if not first_time or attempt == START_ATTEMPTS or not self._lost_a_port(error):
                     raise
 
     async def stop(self) -> None:
@@ -132,6 +131,12 @@ class ConsulAgent:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def _lost_a_port(self, error: BaseException) -> bool:
+        """Whether somebody took one of the ports that were found free; another choice helps then."""
+        text = str(error)
+        ours = isinstance(error, RuntimeError) and "address already in use" in text
+        return ours and not (self._wanted_http_port and f":{self._wanted_http_port}:" in text)
 
     def _launch(self) -> None:
         configuration = self._data_dir / "agent.json"
@@ -187,9 +192,11 @@ class ConsulAgent:
             client.close()
 
     def _log_end(self) -> str:
-        lines = self.log_file.read_text("utf-8", errors="replace").strip().splitlines()
-        errors = [line.strip() for line in lines[-20:] if "error" in line.lower() or "==>" in line]
-        return " | ".join((errors or lines)[-3:]) or "its log is empty"
+        """The last thing that Consul itself announced ("==> ...") and what follows, in one line."""
+        lines = [line.strip() for line in self.log_file.read_text("utf-8", errors="replace").splitlines()[-20:]]
+        announced = [number for number, line in enumerate(lines) if line.startswith("==>")]
+        end = lines[announced[-1] :] if announced else lines
+        return " ".join(line for line in end[:5] if line) or "its log is empty"
 
 
 def _die_with_parent() -> Callable[[], None] | None:

@@ -92,9 +92,10 @@ class ConsulRegistration:
                     await self._api.deregister(self.instance.id)
         except (RegistryError, TimeoutError) as error:
             reason = str(error) or f"no answer within {WITHDRAW_S:.0f} s"
-            log.warning(
-                "%s is not taken out of the registry: %s; its health check will do it", self.instance.id, reason
-            )
+            if self._entered_once:  # else there is nothing to take out, as far as anybody knows
+                log.warning(
+                    "%s is not taken out of the registry: %s; its health check will do it", self.instance.id, reason
+                )
         finally:
             self._confirmed_at, self._problem = None, "withdrawn"
             await self._end()

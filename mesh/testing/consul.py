@@ -75,6 +75,11 @@ class ConsulSpace:
 @pytest.fixture(scope="session")
 def consul_binary() -> Path:
     """The path of a Consul binary that runs here, fetched if need be."""
+    return require_consul()
+
+
+def require_consul() -> Path:
+    """Finds Consul, or ends the test: failed, or skipped where somebody said so."""
     if os.environ.get(NO_CONSUL) == "1":
         pytest.skip(f"{NO_CONSUL}=1")
     try:

@@ -24,6 +24,16 @@ from mesh.testing.consul import consul, consul_agent, consul_binary
 __all__ = ["consul", "consul_agent", "consul_binary"]
 
 
+async def eventually(holds: Callable[[], bool], within_s: float = 10.0, every_s: float = 0.005) -> float:
+    """Waits until `holds()`; returns the seconds it took, by the loop's clock."""
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    while not holds():
+        assert loop.time() - start < within_s, f"not within {within_s} s"
+        await asyncio.sleep(every_s)
+    return loop.time() - start
+
+
 def instance(number: int, service: str = "pricing", **named: Any) -> Instance:
     meta = {"protocol": "tchannel"}
     return Instance(service, f"{service}-{number}", "127.0.0.1", 7000 + number, **({"meta": meta} | named))

@@ -16,7 +16,7 @@ from mesh.discovery.consul_api import ConsulApi
 from mesh.discovery.consul_http import REQUEST_TIMEOUT_S, SLACK_S, deadline_s
 from mesh.discovery.registry import RegistryError, RegistryRefused
 from mesh.testing.leaks import no_leaks
-from tests.discovery.conftest import FakeServer, instance
+from tests.discovery.conftest import FakeServer, eventually, instance
 
 pytestmark = pytest.mark.integration
 TOKEN = "9f6d7a3e-secret-0b1c"
@@ -171,15 +171,13 @@ async def test_many_queries_block_side_by_side_and_others_still_pass(server: Fak
     async with no_leaks():
         api = ConsulApi("127.0.0.1", server.port)
         polls = [asyncio.create_task(api.instances(f"s{number}", 5)) for number in range(60)]
-        while len(server.requests) < 60:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: len(server.requests) == 60)
         async with asyncio.timeout(5):
             assert (await api.instances("quick", 0)).index == 5
         for poll in polls:
             poll.cancel()
         await asyncio.wait(polls)
-        while server.closed_connections < 60:  # whoever stops waiting ends the connection too
-            await asyncio.sleep(0.01)
+        await eventually(lambda: server.closed_connections == 60)  # whoever stops waiting ends the connection too
         await api.close()
 
 
@@ -188,8 +186,7 @@ async def test_closing_ends_what_is_under_way(server: FakeServer, caplog: pytest
     async with no_leaks():
         api = ConsulApi("127.0.0.1", server.port)
         query = asyncio.create_task(api.instances("pricing", 0))
-        while not server.requests:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: len(server.requests) == 1)
         await api.close()
         with pytest.raises(RegistryError):
             await query

@@ -15,7 +15,7 @@ from mesh.discovery.registry import Instance, RegistryError, RegistryRefused, Ru
 from mesh.discovery.rules import encode_rule
 from mesh.testing.leaks import no_leaks
 from mesh.testing.virtual import virtual_time
-from tests.discovery.conftest import ScriptedConsul, instance, scripted_registry
+from tests.discovery.conftest import ScriptedConsul, eventually, instance, scripted_registry
 
 DOWN = RegistryError("connection refused")
 
@@ -315,7 +315,10 @@ async def test_each_parser_has_its_own_view_of_a_prefix() -> None:
     api = ScriptedConsul()
     api.kv = {"limits/a": encode_rule("5")}
     async with scripted_registry(api) as registry:
-        plain, typed = registry.watch_rules("limits/"), registry.watch_rules("limits/", parse=lambda key, text: int(text))
+        plain, typed = (
+            registry.watch_rules("limits/"),
+            registry.watch_rules("limits/", parse=lambda key, text: int(text)),
+        )
         await plain.ready()
         await typed.ready()
         assert (plain.rules[0].value, typed.rules[0].value) == ("5", 5)
@@ -394,8 +397,7 @@ async def test_a_withdrawal_while_the_entry_is_being_written_leaves_no_entry() -
     async with scripted_registry(api) as registry:
         registration = await registry.register(instance(1))
         api.restart_empty()
-        while not api.asked("register pricing-1")[1:]:
-            await asyncio.sleep(0.0001)
+        await eventually(lambda: len(api.asked("register pricing-1")) == 2, every_s=0.0001)
         await registration.withdraw()
         await asyncio.sleep(30)
         assert api.catalogue == {}

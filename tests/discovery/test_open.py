@@ -28,8 +28,8 @@ def test_addresses(text: str, expected: tuple[str, int]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", ":", "host", "host:", ":80", "host:0", "host:65536", "host:99999999999", "host:-1", "host:8 0", "host:²", "a b:1",
-     "::1:80", "host:80/", "user@host:80", "host:+80"],
+    ["", ":", "host", "host:", ":80", "host:0", "host:65536", "host:99999999999", "host:-1", "host:8 0", "host:²",
+     "a b:1", "::1:80", "host:80/", "user@host:80", "host:+80"],
 )  # fmt: skip
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"HOST:PORT|port"):
