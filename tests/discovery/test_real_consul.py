@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mesh.discovery import Instance, RegistryRefused, Watch, consul_http, open_registry
+from mesh.discovery import Instance, RegistryRefused, Watch, consul_http, open_registry, registration
 from mesh.discovery.agent_process import ConsulAgent
 from mesh.discovery.rules import encode_rule
 from mesh.testing.consul import ConsulSpace, require_consul
