@@ -117,6 +117,7 @@ class Instance:
         self._parked = asyncio.Event()  # nothing runs and nothing is about to
         self._parked.set()
         self._again = False  # the next end is a restart that somebody asked for
+        self._last_words: tuple[str, ...] = ()
         self._ports_proven = False  # it was ready with them, so they were its own
 
     @property
@@ -251,12 +252,12 @@ class Instance:
         if left_behind:
             reason += f", {left_behind} processes left behind were killed"
         delay_s = self._policy.crashed(time.monotonic())
-        tail = tuple(self._output.tail())
         if delay_s is None:
             self._unwant()
-            self._to(State.FAILED, f"{reason}; given up after {self._policy.recent} crashes in a short time", tail)
+            reason += f"; given up after {self._policy.recent} crashes in a short time"
+            self._to(State.FAILED, reason, tuple(self._output.tail()))
             return
-        self._to(State.BACKOFF, f"{reason}; starts again in {delay_s * 1000:.0f} ms", tail)
+        self._to(State.BACKOFF, f"{reason}; starts again in {delay_s * 1000:.0f} ms", self._news())
         self.restarts += 1
         self._nudged.clear()
         try:
@@ -264,6 +265,12 @@ class Instance:
                 await self._nudged.wait()
         except TimeoutError:
             pass
+
+    def _news(self) -> tuple[str, ...]:
+        """The last lines, unless the crash before ended with the same one: five stacks in a row hide the first."""
+        tail = tuple(self._output.tail())
+        last, self._last_words = self._last_words, tail[-1:]
+        return () if tail[-1:] == last else tail
 
     async def _watch(self, probe: Probe) -> None:
         refusals = 0

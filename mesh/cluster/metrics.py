@@ -7,13 +7,13 @@ language it is written.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from prometheus_client.parser import text_string_to_metric_families
-
 CALLS = "rpc_server_calls_total"
 BUCKETS = "rpc_server_latency_seconds_bucket"
+_LE = re.compile(r'[{,]le="([^"]+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +26,29 @@ class Reading:
 
 
 def read(text: str, at: float) -> Reading:
-    """The mesh's two families in a Prometheus text. Raises ValueError when it is none.
+    """The mesh's two families in a Prometheus text. Raises ValueError when a line of them is none.
 
-    The other lines are dropped before parsing, which costs far more than the whole scrape.
+    prometheus_client's own parser takes 0.1 s for a busy node's page, on the loop that watches the cluster. Only two
+    things are wanted here: what stands after the labels, and `le`. Inside a label's value a quote is escaped, so that
+    the pattern for `le` fits nowhere else.
     """
-    wanted = [line for line in text.splitlines() if line.startswith((CALLS, BUCKETS))]
     calls = 0.0
     buckets: dict[float, float] = {}
-    for family in text_string_to_metric_families("\n".join(wanted) + "\n"):
-        for sample in family.samples:
-            if sample.name == CALLS:
-                calls += sample.value
-            elif sample.name == BUCKETS:
-                bound = float(sample.labels["le"])
-                buckets[bound] = buckets.get(bound, 0.0) + sample.value
+    for line in text.splitlines():
+        if line.startswith(CALLS + "{"):
+            calls += _value(line)
+        elif line.startswith(BUCKETS + "{"):
+            found = _LE.search(line)
+            if found is None:
+                raise ValueError(f"a bucket without le: {line[:200]}")
+            bound = float(found[1])
+            buckets[bound] = buckets.get(bound, 0.0) + _value(line)
     return Reading(at, calls, buckets)
+
+
+def _value(line: str) -> float:
+    """What follows the labels; a timestamp may follow it."""
+    return float(line.rpartition("}")[2].split()[0])
 
 
 def calls_per_s(old: Reading, new: Reading) -> float | None:

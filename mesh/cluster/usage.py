@@ -45,7 +45,7 @@ class UsageMeter:
             return
         try:
             new = metrics.read(body.decode("utf-8", "replace"), time.monotonic())
-        except (ValueError, KeyError):
+        except (ValueError, IndexError):
             return  # not Prometheus' format: a foreign program's own page
         old = self._readings.get(pid)
         self._readings[pid] = new

@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
-from mesh.cluster.metrics import calls_per_s, quantile_ms, read
+from mesh.cluster.metrics import BUCKETS, calls_per_s, quantile_ms, read
 
 
 def text(calls, buckets):
@@ -58,6 +58,20 @@ def test_what_the_real_library_writes():
     after = read(generate_latest(registry).decode(), 2.0)
     assert calls_per_s(before, after) == 50.0
     assert 10 < quantile_ms(before, after, 0.99) <= 100
+
+
+def test_labels_that_look_like_others_and_a_timestamp():
+    page = (
+        'rpc_server_calls_total{caller="x\\",le=\\"7\\"} 99",method="m"} 3 1700000000000\n'
+        'rpc_server_latency_seconds_bucket{caller="a}b,le=\\"9\\"",le="0.5"} 4\n'
+    )
+    assert (read(page, 0.0).calls, dict(read(page, 0.0).buckets)) == (3, {0.5: 4})
+
+
+@pytest.mark.parametrize("line", ["rpc_server_calls_total{} ", "rpc_server_calls_total{} x", f'{BUCKETS}{{a="b"}} 1'])
+def test_what_is_no_such_page_is_refused(line):
+    with pytest.raises((ValueError, IndexError)):
+        read(line, 0.0)
 
 
 def test_a_page_without_the_families():
