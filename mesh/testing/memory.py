@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import ssl
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +27,8 @@ class MemoryTransport(asyncio.Transport):
         self._loop = asyncio.get_running_loop()
         self._protocol: asyncio.Protocol | None = None
         self.other: MemoryTransport | None = None
-        self._incoming: list[bytes] = []  # arrived while reading was paused
+        self._underway: deque[bytes | None] = deque()  # written here, not arrived; None is the end
+        self._incoming: deque[bytes] = deque()  # arrived while reading was paused
         self._in_transit = 0  # bytes written here that the other side has not taken
         self._high, self._low = 64 * 1024, 16 * 1024
         self._reading_paused = False
@@ -52,7 +54,7 @@ class MemoryTransport(asyncio.Transport):
         for start in range(0, len(data), SEGMENT_BYTES):
             segment = data[start : start + SEGMENT_BYTES]
             self._in_transit += len(segment)
-            self._later(self._arrive_at_other, segment)
+            self._send(segment)
         if self._in_transit > self._high and not self._writing_paused:
             self._writing_paused = True
             self.get_protocol().pause_writing()
@@ -84,7 +86,7 @@ class MemoryTransport(asyncio.Transport):
         """What was written is still delivered, then the other side sees the end."""
         if not self._closing:
             self._closing = True
-            self._later(self._end, None)
+            self._send(None)
 
     def abort(self) -> None:
         self.break_off(ConnectionAbortedError("aborted"))
@@ -100,22 +102,28 @@ class MemoryTransport(asyncio.Transport):
 
     # -- delivery
 
-    def _later(self, callback: Callable[..., None], *args: Any) -> None:
+    def _send(self, segment: bytes | None) -> None:
+        # A queue beside the timers: timers of one moment fire in any order.
+        self._underway.append(segment)
         if self._network.latency_s:
-            self._loop.call_later(self._network.latency_s, callback, *args)
+            self._loop.call_later(self._network.latency_s, self._arrive)
         else:
-            self._loop.call_soon(callback, *args)
+            self._loop.call_soon(self._arrive)
 
-    def _arrive_at_other(self, segment: bytes) -> None:
+    def _arrive(self) -> None:
+        segment = self._underway.popleft()
         other = self.other
         if other is None or other._lost:
             return
-        other._incoming.append(segment)
+        if segment is None:
+            other._eof_arrived = True
+        else:
+            other._incoming.append(segment)
         other._take_waiting()
 
     def _take_waiting(self) -> None:
         while self._incoming and not self._reading_paused and not self._lost:
-            segment = self._incoming.pop(0)
+            segment = self._incoming.popleft()
             self.get_protocol().data_received(segment)  # type: ignore[attr-defined]
             if self.other is not None:
                 self.other._taken(len(segment))
@@ -127,13 +135,6 @@ class MemoryTransport(asyncio.Transport):
         if self._writing_paused and self._in_transit <= self._low and not self._lost:
             self._writing_paused = False
             self.get_protocol().resume_writing()
-
-    def _end(self, error: Exception | None) -> None:
-        other = self.other
-        if other is None or other._lost:
-            return
-        other._eof_arrived = True
-        other._take_waiting()
 
 
 class MemoryListener:
