@@ -44,7 +44,7 @@ async def test_leaks_are_found():
     task.cancel()
     with pytest.raises(LeakError, match="/dev/null"):
         async with no_leaks():
-            file = open("/dev/null")  # noqa: SIM115, ASYNC230
+            file = open("/dev/null")  # noqa: SIM115
     file.close()
     async with no_leaks():
         await asyncio.sleep(0)
