@@ -24,6 +24,7 @@ class _Fresh:
 
 
 _FRESH = _Fresh()
+_MUTABLE = (LIST, SET, MAP, STRUCT)
 
 
 def dress(cls: Any, slots: tuple[Slot, ...]) -> None:
@@ -38,21 +39,18 @@ def dress(cls: Any, slots: tuple[Slot, ...]) -> None:
 def _constructor(cls: Any, slots: tuple[Slot, ...]) -> Any:
     names = [slot.name for slot in slots]
     this = "self" if "self" not in names else "self_"
-    source = Source({"FRESH": _FRESH}, reserved=names)
-    fresh = [slot for slot in slots if slot.default is not None and slot.type.code in (LIST, SET, MAP, STRUCT)]
+    source = Source({}, reserved=names)
+    fresh = source.bind("FRESH", _FRESH)
+    made_anew = [slot for slot in slots if slot.default is not None and slot.type.code in _MUTABLE]
     parameters = [this]
     for slot in slots:
-        default = (
-            "FRESH"
-            if slot in fresh
-            else literal(source, slot.type, slot.default)
-            if slot.default is not None
-            else "None"
-        )
+        default = "None" if slot.default is None else fresh
+        if slot.default is not None and slot not in made_anew:
+            default = literal(source, slot.type, slot.default)
         parameters.append(f"{slot.name}={default}")
     with source.block(f"def __init__({', '.join(parameters)}):"):
-        for slot in fresh:
-            with source.block(f"if {slot.name} is {source.bind('FRESH', _FRESH)}:"):
+        for slot in made_anew:
+            with source.block(f"if {slot.name} is {fresh}:"):
                 source.add(f"{slot.name} = {literal(source, slot.type, slot.default)}")
         for name in names:
             source.add(f"{this}.{name} = {name}")

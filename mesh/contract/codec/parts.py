@@ -27,6 +27,7 @@ class Parts:
         self._level = level
         self._fixed: list[tuple[str, str] | bytes] = []  # the fixed-width parts that wait
         self._waiting: list[str] = []  # expressions of bytes that come before them
+        self._lengths: set[str] = set()  # locals that hold a length: never negative, mostly short
 
     @staticmethod
     def exact_type(type: Type) -> str | None:
@@ -77,7 +78,7 @@ class Parts:
             self._waiting.append(f"{self._source.packer(letters)}({values})")
         elif isinstance(first, bytes):
             self._waiting.append(repr(first))
-        elif first[0] == "i" and first[1].isidentifier():
+        elif first[0] == "i" and first[1] in self._lengths:
             self._waiting.append(f"LENGTHS[{first[1]}] if {first[1]} < 256 else length_of({first[1]})")
         else:
             self._waiting.append(f"{self._source.packer(first[0])}({first[1]})")
@@ -139,6 +140,7 @@ class Parts:
             held = source.fresh("s")
             source.add(f"{held} = {var}.encode()")
         source.add(f"{size} = len({held})")
+        self._lengths.add(size)
         self.fixed("i", size)
         self.raw(held)
 

@@ -17,6 +17,9 @@ from typing import Any
 _serial = itertools.count(1)  # file names of generated code must differ, or linecache would mix them up
 
 
+_PLAIN = (str, frozenset)  # compared by value: no two of these are equal and yet behave differently
+
+
 class Source:
     """The text of one function and the globals that it runs with."""
 
@@ -52,9 +55,9 @@ class Source:
         return f"{stem}{number}"
 
     def bind(self, stem: str, value: Any) -> str:
-        """A global name for `value`; the same object gets the same name."""
+        """A global name for `value`; the same value gets the same name."""
         for name, bound in self.names.items():
-            if bound is value and name.startswith(stem):
+            if name.startswith(stem) and (bound is value or (isinstance(value, _PLAIN) and bound == value)):
                 return name
         name = stem
         for number in itertools.count(2):

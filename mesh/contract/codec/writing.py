@@ -168,7 +168,6 @@ def _careful(shape: Shape) -> Callable[..., bytes]:
                 if slot.field.required:
                     with source.block("else:"):
                         source.add(f"raise missing(({slot.name!r},), (None,))")
-            source.add("at = None")
         with source.block("except PROBLEMS as e:"):
             source.add("raise unwritable(e, at) from None")
         source.add_all(r"p.append(b'\x00')", "return b''.join(p)")
