@@ -19,7 +19,7 @@ from mesh.contract.problem import Findings
 from mesh.contract.typespec import Spec
 
 MAX_NESTING = 16  # containers inside containers; deeper is a mistake, and reading it recurses
-MAX_PARTS = 64  # types in one type, typedefs written out: thirty lines of typedefs could else make a billion
+MAX_PARTS = 64  # types in one type, typedefs written out; whoever walks a type recurses this deep at most
 _CONTAINERS = {"list": TType.LIST, "set": TType.SET, "map": TType.MAP}
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
