@@ -130,14 +130,15 @@ class Link(asyncio.Protocol):
         self._end("the connection was closed" if exc is None else str(exc))
 
     def pause_writing(self) -> None:
+        self._writable.clear()  # our own calls wait
         # Who does not read our answers gets no more of its requests read: its own socket buffer fills and stops it.
-        self._writable.clear()
-        if self._transport is not None and not self._transport.is_closing():
+        # Only the accepting side does so; if both stopped reading until they had written, both would wait for ever.
+        if not self.dialler and self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         self._writable.set()
-        if self._transport is not None and not self._transport.is_closing():
+        if not self.dialler and self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
     # -- events that are not calls or answers

@@ -205,6 +205,13 @@ async def test_draining_declines_the_new_and_finishes_the_old(network):
         await pair.dispatcher.finished()
 
 
+async def test_full_pipes_both_ways_do_not_stop_each_other(network):
+    body = os.urandom(1_000_000)
+    async with Pair(network, echo, timeout_ms=60_000) as pair:
+        replies = await asyncio.gather(*(pair.call(body) for _ in range(64)))
+        assert all(reply.value == body for reply in replies)
+
+
 async def test_connections_are_made_once_and_shared(network):
     async with Pair(network, echo) as pair:
         await asyncio.gather(*(pair.call(b"x") for _ in range(50)))
