@@ -28,7 +28,7 @@ from mesh.wire.limits import DEFAULT_LIMITS, FRAME_HEAD_BYTES, Limits
 from mesh.wire.outbound import Outbound
 from mesh.wire.outbox import Alarm, Budget, Outbox
 from mesh.wire.quick import QuickReader
-from mesh.wire.sniff import what_is
+from mesh.wire.sniff import may_be_tchannel, what_is
 
 _DRAINING: Final = "draining:"  # how Node's drain frame starts
 
@@ -60,7 +60,7 @@ class Connection:
         self._handshake_until = inf
         self._heard_at = 0.0
         self._probe: int | None = None  # the last ping that asked a silent peer whether it is there
-        self._probed_at: float | None = None  # while its answer is waited for
+        self._probed_at = -inf
         self._complaint = ""  # what the peer said about the connection without ending it
 
     def start(self, now: float) -> None:
@@ -129,7 +129,7 @@ class Connection:
         """Looks at the first bytes of all. To a peer that speaks something else nothing is said."""
         protocol = what_is(data)
         if protocol is None:
-            if len(data) < FRAME_HEAD_BYTES or (data[2] in frames.KINDS and data[:2] >= b"\x00\x10"):
+            if len(data) < FRAME_HEAD_BYTES or may_be_tchannel(data):
                 return True
             protocol = f"no protocol that is known here (it starts {data[:8].hex(' ')})"
         other = "this side" if self.dialler else "this port"
@@ -256,9 +256,8 @@ class Connection:
         """
         quiet_until = self._heard_at + self.limits.idle_s
         if now < quiet_until:
-            self._probed_at = None
             return quiet_until
-        if self._probed_at is None:
+        if self._probed_at < self._heard_at:  # an older question was answered
             self._probe = self.ping(now)
             self._probed_at = now
         answer_until = self._probed_at + self.limits.pong_s

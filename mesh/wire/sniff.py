@@ -38,7 +38,7 @@ def what_is(first: bytes) -> str | None:
         return "Thrift (binary, unframed)"
     if lead == 0x82 and first[1] & 0x1F == 0x01:
         return "Thrift (compact, unframed)"
-    if _may_be_tchannel(first):
+    if may_be_tchannel(first):
         return None
     return _framed(first)
 
@@ -51,11 +51,10 @@ def _http(first: bytes) -> str | None:
     return "HTTP/1"
 
 
-def _may_be_tchannel(first: bytes) -> bool:
+def may_be_tchannel(first: bytes) -> bool:
     """Whether this is the head of a first TChannel frame, as far as it goes."""
-    size = int.from_bytes(first[:2])
     return (
-        FRAME_HEAD_BYTES <= size < 0x1001
+        (len(first) < 2 or int.from_bytes(first[:2]) >= FRAME_HEAD_BYTES)
         and (len(first) < 3 or first[2] in KINDS)
         and not any(first[3:4])
         and not any(first[8:FRAME_HEAD_BYTES])
