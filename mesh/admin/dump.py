@@ -45,7 +45,7 @@ def _task_frames(task: asyncio.Task[Any]) -> Iterator[str]:
     for _ in range(MAX_FRAMES):
         frame = _first(awaited, "cr_frame", "gi_frame", "ag_frame")
         if frame is None:
-            if awaited is not None:
+            if awaited is not None and type(awaited).__name__ != "FutureIter":  # a future does not say whose it is
                 yield f"    waits for {type(awaited).__name__}"
             return
         yield _line(frame)

@@ -25,10 +25,11 @@ from mesh.cli.json_show import struct_to_json, to_json
 from mesh.cli.spec import args_class, result_spec
 from mesh.contract.model import Method, Service
 from mesh.discovery import RegistryError
-from mesh.errors import EXIT_DECLARED, BadRequest, MeshError, UnknownService
+from mesh.errors import EXIT_DECLARED, BadRequest, MeshError, UnknownService, Unreachable
 from mesh.node import Node
 
 CALLER = "mesh-cli"
+MAX_TIMEOUT_MS = 3_600_000  # nobody waits longer at a prompt; a millisecond is the least that the wire can say
 MAX_BODY_CHARS = 64 * 1024 * 1024  # JSON of the largest request (8 MiB) with room for its punctuation
 
 
@@ -63,8 +64,8 @@ def add_target(parser: argparse.ArgumentParser) -> None:
 
 def _milliseconds(text: str) -> float:
     value = float(text)
-    if not 0 < value < 86_400_000:
-        raise argparse.ArgumentTypeError("a positive number of milliseconds, at most a day")
+    if not 1 <= value <= MAX_TIMEOUT_MS:
+        raise argparse.ArgumentTypeError(f"expected from 1 to {MAX_TIMEOUT_MS} milliseconds (an hour), got {text}")
     return value
 
 
@@ -131,7 +132,8 @@ async def resolve(node: Node, args: argparse.Namespace) -> tuple[Service, Method
     else:
         try:
             contract = await contracts.from_server(node, args.service, args.peer)
-        except MeshError as error:
+        except (UnknownService, Unreachable) as error:
+            error.method = args.method  # it would have failed in the same way; Meta is no name that a newcomer knows
             await explain(node, error, args)
             raise
     return contracts.find_method(contract, args.method, args.service)

@@ -181,4 +181,4 @@ def _service(service: Service) -> dict[str, Any]:
 
 
 def _plain(number: float | None) -> str | None:
-    return None if number is None else f"{number:g}"
+    return None if number is None else f"{number:.15g}"
