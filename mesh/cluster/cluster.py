@@ -134,6 +134,8 @@ class Cluster:
                     raise self._broken
                 self._woken.clear()
                 await self._woken.wait()
+        if self._state_due:
+            self._write_state()  # whoever waited for the state finds it in the file
 
     async def restart_instance(self, id: str, timeout_s: float = 60.0) -> None:
         """SIGTERM, its end, a new start; returns when it is ready again. Raises TimeoutError, ClusterError."""
@@ -269,7 +271,7 @@ class Cluster:
         if not self._state_due:
             self._state_due = True
             asyncio.get_running_loop().call_soon(self._write_state)
-        self._woken.set()  # after that, so that whoever waited for the state finds it in the file
+        self._woken.set()
         for listener in tuple(self._listeners):
             listener(change)
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Awaitable, Callable
 
 from tornado.httpclient import AsyncHTTPClient, HTTPError
+from tornado.netutil import Resolver
 
 Probe = Callable[[], Awaitable[str]]  # "" when ready, else why not
 PROBE_S = 1.0  # on loopback an answer takes a millisecond; a process that needs a second is not ready
@@ -17,9 +19,19 @@ MAX_BODY = 16 * 1024 * 1024  # of /metrics; a node with every label in use write
 _SHOWN = 200  # characters of somebody else's answer that are shown
 
 
+class Literal(Resolver):
+    """Addresses here are numbers. Tornado's own resolver asks the system for them too, in a thread that a busy machine
+    runs when it likes."""
+
+    async def resolve(
+        self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[tuple[int, tuple[str, int]]]:
+        return [(socket.AF_INET, (host, port))]
+
+
 def new_http_client() -> AsyncHTTPClient:
     """A client of its own: Tornado's shared one queues at ten requests."""
-    return AsyncHTTPClient(force_instance=True, max_clients=256, max_body_size=MAX_BODY)
+    return AsyncHTTPClient(force_instance=True, max_clients=256, max_body_size=MAX_BODY, resolver=Literal())
 
 
 async def fetch(http: AsyncHTTPClient, url: str) -> tuple[int, bytes]:

@@ -50,7 +50,9 @@ def arguments(description: str | None, **defaults: float) -> argparse.Namespace:
     """--rate and what else a drill has, as numbers."""
     parser = argparse.ArgumentParser(description=description)
     for name, default in {"rate": 200.0, **defaults}.items():
-        parser.add_argument(f"--{name}", type=type(default), default=default, help=f"default: {default}")
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=type(default), default=default, help=f"default: {default}"
+        )
     return parser.parse_args()
 
 
@@ -64,7 +66,8 @@ async def stage(name: str, rate_per_s: float, *, directory: Path = ROOT) -> Asyn
         await cluster.ready()
         cluster.subscribe(_show_trouble)
         note(f"{len(cluster.instances)} processes ready; {rate_per_s:g} calls/s from now on")
-        async with Node("drill", registry=cluster.registry, env={}, admin="off") as node:
+        quiet = {"MESH_WATCHDOG_MS": "0"}  # the supervisor shares this loop, and starting a process takes a moment
+        async with Node("drill", registry=cluster.registry, env=quiet, admin="off") as node:
             await node.start()
             traffic = Traffic(node, cluster.shared["gateway"]["http"], rate_per_s, random.Random())
             async with traffic:

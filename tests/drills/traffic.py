@@ -15,11 +15,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest
-
 from idl import interop
 from mesh.errors import MeshError
 from mesh.node import Node
+from tests.drills.http import post
 
 # Far above any deadline in the contracts: the drills see the mesh's own time-outs and never the HTTP client's.
 HTTP_TIMEOUT_S = 20.0
@@ -75,10 +74,9 @@ class Traffic:
     def __init__(self, node: Node, gateway: str, rate_per_s: float, rng: random.Random) -> None:
         self.book = Book()
         self._echo = node.client(interop.Echo, service="echo")
-        self._gateway = f"http://{gateway}"
+        self._gateway = gateway
         self._rate = rate_per_s
         self._rng = rng
-        self._http = AsyncHTTPClient(force_instance=True, max_clients=10_000)
         self._under_way: set[asyncio.Task[None]] = set()
         self._ids = itertools.count(1)
         self._run = f"{rng.getrandbits(32):08x}"
@@ -93,7 +91,6 @@ class Traffic:
         self._sending.cancel()
         await asyncio.gather(self._sending, return_exceptions=True)
         await asyncio.gather(*self._under_way)
-        self._http.close()
 
     async def _send(self) -> None:
         begun = time.monotonic()
@@ -167,21 +164,10 @@ class Traffic:
         return {"pickup": place[0], "dropoff": place[1], "hour": HOUR}
 
     async def _post(self, path: str, body: dict[str, object]) -> dict[str, object]:
-        request = HTTPRequest(
-            self._gateway + path,
-            method="POST",
-            body=json.dumps(body) if body else "",
-            headers={"Content-Type": "application/json"},
-            connect_timeout=HTTP_TIMEOUT_S,
-            request_timeout=HTTP_TIMEOUT_S,
-        )
-        answer = await self._http.fetch(request, raise_error=False)
-        if answer.code == 599:
-            raise answer.error or OSError("no answer")
-        content = json.loads(answer.body)
-        if answer.code >= 400:
-            raise _Refused(f"HTTP {answer.code} {content['error']}", json.dumps(content))
-        return dict(content)
+        code, content = await post(self._gateway, path, body or None, HTTP_TIMEOUT_S)
+        if code >= 400:
+            raise _Refused(f"HTTP {code} {content['error']}", json.dumps(content))
+        return content
 
 
 class _Refused(Exception):
