@@ -28,6 +28,7 @@ from services.drivers.store.zones import load_zones
 from services.journal import Journal
 
 READY_S = 20.0
+LINE = 110
 SERVICES = (pricing.Pricing, drivers.Drivers, dispatch.Dispatch, trips.Trips, payments.Payments)
 
 
@@ -61,6 +62,8 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 async def main(options: argparse.Namespace) -> int:
     console = Console(stderr=options.json)
+    if not console.is_terminal:
+        console.width = LINE  # a file has no width, and 80 would cut names off
     try:
         state = json.loads(options.state.read_text()) if options.state else {}
         gateway_url = options.gateway or f"http://{state['shared']['gateway']['http']}"

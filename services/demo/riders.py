@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 
 from services.drivers.models import Zone
 from services.journal import Entry, Journal
@@ -78,10 +78,8 @@ class Gateway:
         )
         try:
             response = await self._http.fetch(request, raise_error=False)
-            if response.code == 599:
-                return Answer(0, {"error": str(response.error)})
             return Answer(response.code, json.loads(response.body))
-        except (OSError, ValueError) as error:
+        except (HTTPClientError, OSError, ValueError) as error:  # no answer, or none that was whole
             return Answer(0, {"error": f"{type(error).__name__}: {error}"})
 
 

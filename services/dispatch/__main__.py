@@ -9,9 +9,14 @@ from services.dispatch.controllers import DispatchController
 from services.dispatch.remote import DriversFleet
 
 
+def join(node: Node) -> None:
+    """Puts the service together on `node`."""
+    node.serve(dispatch.Dispatch, DispatchController(DriversFleet(node.client(drivers.Drivers))))
+
+
 async def main() -> None:
     async with Node("dispatch") as node:
-        node.serve(dispatch.Dispatch, DispatchController(DriversFleet(node.client(drivers.Drivers))))
+        join(node)
         await node.run()
 
 

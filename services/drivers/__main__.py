@@ -21,13 +21,17 @@ async def hire(store: Store, city: City) -> None:
         await SqlFleet(tx).hire(city.drivers())
 
 
-async def main() -> None:
+def join(node: Node, data_dir: Path) -> None:
+    """Puts the service together on `node`."""
     city = City(load_zones())
+    store = node.attach(Store.open(data_dir / "drivers.db", owner="drivers", migrations=MIGRATIONS))
+    node.on_start(lambda: hire(store, city))
+    node.serve(drivers.Drivers, DriversController(store, city))
+
+
+async def main() -> None:
     async with Node("drivers") as node:
-        path = (node.config.data_dir or Path(".mesh/data")) / "drivers.db"
-        store = node.attach(Store.open(path, owner="drivers", migrations=MIGRATIONS))
-        node.on_start(lambda: hire(store, city))
-        node.serve(drivers.Drivers, DriversController(store, city))
+        join(node, node.config.data_dir or Path(".mesh/data"))
         await node.run()
 
 

@@ -39,10 +39,13 @@ def open_sockets(address: str, inherited: str | None) -> list[socket.socket]:
 class HttpServer:
     """An async context manager for `node.attach`."""
 
-    def __init__(self, application: Application, gate: Gate, sockets: list[socket.socket]) -> None:
+    def __init__(
+        self, application: Application, gate: Gate, sockets: list[socket.socket], farewell_s: float = FAREWELL_S
+    ) -> None:
         self._application = application
         self._gate = gate
         self._sockets = sockets
+        self._farewell_s = farewell_s
         host, port = sockets[0].getsockname()[:2]
         self.address = f"{host}:{port}"
 
@@ -62,7 +65,7 @@ class HttpServer:
     async def __aexit__(self, *exc: object) -> None:
         self._gate.closing = True
         self._server.stop()
-        await asyncio.sleep(FAREWELL_S)
+        await asyncio.sleep(self._farewell_s)
         try:
             async with asyncio.timeout(DRAIN_S):
                 await self._gate.empty()

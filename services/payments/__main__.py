@@ -18,11 +18,15 @@ def new_id() -> str:
     return f"ch-{uuid.uuid4().hex}"
 
 
+def join(node: Node, data_dir: Path) -> None:
+    """Puts the service together on `node`."""
+    store = node.attach(Store.open(data_dir / "payments.db", owner="payments", migrations=MIGRATIONS))
+    node.serve(payments.Payments, PaymentsController(store, new_id))
+
+
 async def main() -> None:
     async with Node("payments") as node:
-        path = (node.config.data_dir or Path(".mesh/data")) / "payments.db"
-        store = node.attach(Store.open(path, owner="payments", migrations=MIGRATIONS))
-        node.serve(payments.Payments, PaymentsController(store, new_id))
+        join(node, node.config.data_dir or Path(".mesh/data"))
         await node.run()
 
 

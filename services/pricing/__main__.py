@@ -17,10 +17,15 @@ def present_hour() -> int:
     return time.localtime().tm_hour
 
 
+def join(node: Node) -> None:
+    """Puts the service together on `node`."""
+    rules = Pricing(DriversSupply(node.client(drivers.Drivers)), present_hour)
+    node.serve(pricing.Pricing, PricingController(rules))
+
+
 async def main() -> None:
     async with Node("pricing") as node:
-        rules = Pricing(DriversSupply(node.client(drivers.Drivers)), present_hour)
-        node.serve(pricing.Pricing, PricingController(rules))
+        join(node)
         await node.run()
 
 

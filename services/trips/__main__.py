@@ -19,16 +19,20 @@ from services.trips.sweeper import Sweeper
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
+def join(node: Node, data_dir: Path) -> None:
+    """Puts the service together on `node`."""
+    store = node.attach(Store.open(data_dir / "trips.db", owner="trips", migrations=MIGRATIONS))
+    book = TripBook(store)
+    fleet = RemoteDispatch(node.client(dispatch.Dispatch))
+    settling = Settling(book, fleet, RemotePayments(node.client(payments.Payments)), time.time)
+    fares = PricingFares(node.client(pricing.Pricing))
+    node.serve(trips.Trips, TripsController(Lifecycle(book, fares, fleet, settling, time.time)))
+    node.attach(Sweeper(settling))
+
+
 async def main() -> None:
     async with Node("trips") as node:
-        path = (node.config.data_dir or Path(".mesh/data")) / "trips.db"
-        store = node.attach(Store.open(path, owner="trips", migrations=MIGRATIONS))
-        book = TripBook(store)
-        fleet = RemoteDispatch(node.client(dispatch.Dispatch))
-        settling = Settling(book, fleet, RemotePayments(node.client(payments.Payments)), time.time)
-        fares = PricingFares(node.client(pricing.Pricing))
-        node.serve(trips.Trips, TripsController(Lifecycle(book, fares, fleet, settling, time.time)))
-        node.attach(Sweeper(settling))
+        join(node, node.config.data_dir or Path(".mesh/data"))
         await node.run()
 
 
