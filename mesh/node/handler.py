@@ -79,7 +79,7 @@ def handler_leaf(method: Method, function: Callable[..., Any], threads: HandlerT
 
 
 def _failed(method: Method, call: Call, error: Exception, headers: dict[str, str]) -> Reply:
-    """A declared exception is an answer; of everything else the caller learns that it happened, and the log the rest."""
+    """A declared exception is an answer; of all else the caller learns that it happened, and the log the rest."""
     if isinstance(error, Busy) and error.peer is None and error.service is None:
         return Reply(error)  # ours: the handler did not begin, or says itself that it had no effect
     if isinstance(error, MeshError):

@@ -8,29 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import inspect
 import logging
 import os
 import random
 import signal
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from prometheus_client import CollectorRegistry
 
-from mesh.admin import Admin, AdminSources, Check, Health, Watchdog
+from mesh.admin import Admin, AdminSources, Health, Watchdog
 from mesh.call import Clock, LoopClock, Reply, Stack, TimerWheel
 from mesh.config import Config, build, load
 from mesh.contract import service_of
 from mesh.contract.model import Method, Service
 from mesh.contract.typing import ServiceOf
-from mesh.discovery import Instance, Registration, Registry, open_registry
+from mesh.discovery import Registry, open_registry
 from mesh.filters import CallMetrics
-from mesh.net import Link, Links, Listener, Network, Peers, TcpNetwork, split_address
+from mesh.net import Link, Links, Listener, Network, Peers, TcpNetwork
 from mesh.node.calling import Calling
 from mesh.node.meta import meta_for
+from mesh.node.parts import Hook, Parts
+from mesh.node.presence import Presence
 from mesh.node.serving import Serving
 from mesh.node.threads import HandlerThreads
 from mesh.version import VERSION
@@ -40,7 +41,6 @@ log = logging.getLogger("mesh.node")
 
 C = TypeVar("C")
 H = TypeVar("H")
-Hook = Callable[[], Awaitable[object] | object]
 EPHEMERAL = "0.0.0.0:0"  # how TChannel says "nobody can dial me"
 
 
@@ -76,6 +76,7 @@ class Node:
         loaded = load(config, os.environ if env is None else env)
         self.config: Config = dataclasses.replace(loaded, **{key: getattr(checked, key) for key in explicit})
         self.name = name
+        self.version = self.config.version or VERSION
         self.metrics = CollectorRegistry()
         self.address = EPHEMERAL  # host:port once it listens
         self.admin: Admin | None = None
@@ -90,10 +91,8 @@ class Node:
         self._client_attempts = CallMetrics("rpc_client_attempt")
         for collector in (self._links, self._server_calls, self._client_calls, self._client_attempts):
             self.metrics.register(collector)
-        self._parts: list[Any] = []
-        self._start_hooks: list[Hook] = []
-        self._stop_hooks: list[Hook] = []
-        self._registrations: list[Registration] = []
+        self._parts = Parts()
+        self._presence = Presence()
         self._listener: Listener | None = None
         self._state = "new"  # new, open, starting, ready, stopping, stopped
         self._stop_asked: asyncio.Event | None = None
@@ -104,8 +103,7 @@ class Node:
         self.clock: Clock = self._given_clock or LoopClock()
         self._wheel = TimerWheel(self.clock)
         self._stop_asked = asyncio.Event()
-        self._outer = AsyncExitStack()  # what clients need; closed after the server half
-        self._inner = AsyncExitStack()  # parts
+        self._outer = AsyncExitStack()  # what clients and the admin side need; closed last
         if self.registry is None and self.config.registry:
             token = self.config.token.reveal() if self.config.token else None
             self.registry = open_registry(self.config.registry, token=token, zone=self.config.zone)
@@ -172,13 +170,13 @@ class Node:
             )
         contract_service = service if isinstance(service, Service) else service_of(service)
         registered = name or contract_service.registry_name
-        meta = meta_for(contract_service.contract, self.config.version or VERSION, self._welcome)
+        meta = meta_for(contract_service.contract, self.version, self._welcome)
         self._serving.serve(contract_service, handler, registered, meta)
 
     def client(
         self, contract: type[ServiceOf[C, H]], *, service: str | None = None, peers: Iterable[str] | None = None
     ) -> C:
-        """A client of `contract`, found in the registry under its name or `service`, or at fixed `peers` (host:port)."""
+        """A client of `contract`, found in the registry under its name or `service`, or at fixed `peers`."""
         found = contract if isinstance(contract, Service) else service_of(contract)
         return cast(C, self._calling.client(found, service, peers))
 
@@ -201,16 +199,16 @@ class Node:
 
         Its method `health()`, if it has one, gives a `Check` for /health. Returns the part.
         """
-        self._parts.append(part)
+        self._parts.attached.append(part)
         return part
 
     def on_start(self, hook: Hook) -> None:
         """`hook()` (plain or coroutine function) runs after the parts are entered, before the node listens."""
-        self._start_hooks.append(hook)
+        self._parts.start_hooks.append(hook)
 
     def on_stop(self, hook: Hook) -> None:
         """`hook()` runs once no call is under way any more, before the parts are left."""
-        self._stop_hooks.append(hook)
+        self._parts.stop_hooks.append(hook)
 
     # -- its life
 
@@ -230,52 +228,33 @@ class Node:
             self.admin = await self._outer.enter_async_context(Admin(self.config.admin, sources))
         if self.config.watchdog.threshold_ms and not getattr(asyncio.get_running_loop(), "virtual_time", False):
             await self._outer.enter_async_context(Watchdog(self.config.watchdog, metrics=self.metrics))
-        for part in self._parts:
-            await self._inner.enter_async_context(part)
-        for hook in self._start_hooks:
-            await _run_hook(hook)
+        await self._parts.enter()
         if self._serving.services:
             self._listener = await self._network.listen(self.config.listen, lambda: self._link(dialler=False))
             self.address = self.config.advertise or self._listener.address
-            await self._register()
+            if self.registry is not None:
+                await self._presence.register(
+                    self.registry,
+                    self._serving.services,
+                    address=self.address,
+                    admin=self.admin.address if self.admin else None,
+                    version=self.version,
+                    config=self.config,
+                )
         self._state = "ready"
         served = ", ".join(self._serving.services) or "nothing"
         log.info("%s is ready: serves %s at %s, admin at %s", self.name, served, self.address,
                  self.admin.address if self.admin else "none")  # fmt: skip
 
-    async def _register(self) -> None:
-        if self.registry is None:
-            return
-        host, port = split_address(self.address)
-        admin = self.admin.address if self.admin else None
-        for name, service in self._serving.services.items():
-            instance = Instance(
-                name,
-                f"{name}-{self.config.instance or f'{host}-{port}'}",
-                host,
-                port,
-                admin=admin,
-                zone=self.config.zone,
-                meta={
-                    "protocol": "tchannel",
-                    "digest": service.contract.digest,
-                    "version": self.config.version or VERSION,
-                    "owner": service.owner or self.config.owner or "",
-                    "node": self.name,
-                },
-            )
-            health_url = f"http://{admin}/health" if admin else None
-            self._registrations.append(await self.registry.register(instance, health_url=health_url))
-
     async def run(self) -> None:
         """Starts, and stops in order on SIGTERM or SIGINT. A second signal ends the process at once."""
-        await self.start()
         assert self._stop_asked is not None
         loop = asyncio.get_running_loop()
         signals = (signal.SIGTERM, signal.SIGINT)
         for number in signals:
             loop.add_signal_handler(number, self._signalled, number)
         try:
+            await self.start()
             await self._stop_asked.wait()
             await self.stop()
         finally:
@@ -296,16 +275,14 @@ class Node:
             return
         served = self._listener is not None
         self._state = "stopping"
-        await asyncio.gather(*(registration.withdraw() for registration in self._registrations))
+        await self._presence.withdraw()
         if served:
-            if self._registrations:
+            if self._presence:
                 await self.clock.sleep(self.config.settle_ms / 1000)  # callers learn of it and stop coming
             assert self._listener is not None
             await self._listener.close()
             await self._serving.drain(f"{self.name} is stopping", self.config.drain_ms / 1000)
-        for hook in self._stop_hooks:
-            await _run_hook(hook, swallow=True)
-        await self._inner.aclose()
+        await self._parts.leave()
         self._calling.close()
         await self._peers.close(f"{self.name} is stopping")
         for link in self._links:
@@ -322,22 +299,6 @@ class Node:
 
     def health(self) -> Health:
         """Ready once started and until it stops. That it is not registered is said, and keeps nobody away."""
-        checks: dict[str, Check] = {}
-        for name, registration in zip(self._serving.services, self._registrations, strict=False):
-            checks[f"registered:{name}"] = Check(registration.registered, registration.detail)
-        for part in self._parts:
-            if hasattr(part, "health"):
-                checks[type(part).__name__] = part.health()
         ready, _ = self._welcome()
-        return Health(True, ready, self.name, self.config.version or VERSION, checks)
-
-
-async def _run_hook(hook: Hook, *, swallow: bool = False) -> None:
-    try:
-        done = hook()
-        if inspect.isawaitable(done):
-            await done
-    except Exception:
-        if not swallow:
-            raise
-        log.exception("a stop hook failed; the others run all the same")
+        checks = {**self._presence.checks(), **self._parts.checks()}
+        return Health(True, ready, self.name, self.version, checks)
