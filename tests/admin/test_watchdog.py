@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import logging
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from mesh import logs
 from mesh.admin import Watchdog, WatchdogSettings, watchdog
+from mesh.call.call import Call
+from mesh.call.context import context_var, serving
+from mesh.call.trace import Trace
+from mesh.contract.model import Method, Policy
 
 
 def _block(seconds: float) -> None:
@@ -48,6 +56,36 @@ async def test_a_blocking_handler_is_logged_once_with_its_stack(caplog: pytest.L
     assert "in _block" in record.stack_info
     assert metrics.get_sample_value("mesh_loop_blocked_total") == dog.blocked == 1
     assert metrics.get_sample_value("mesh_loop_lag_seconds_count") > 4
+
+
+async def test_the_line_knows_the_call_where_python_tells_it() -> None:
+    method = Method("Shop", "buy", "Shop::buy", "shop", (), None, (), False, Policy(), SimpleNamespace())
+    call = Call(method, b"", service="shop", caller="rider", trace=Trace(0xABC, 0xDEF))
+
+    async def handler() -> None:
+        context_var.set(serving(call, {}))
+        _block(0.3)
+
+    stream, root = io.StringIO(), logging.getLogger()
+    level = root.level
+    written = logs.setup("json", "info", stream)
+    try:
+        async with Watchdog(WatchdogSettings(40)) as dog:
+            await _beats(dog)
+            await asyncio.create_task(handler())
+            async with asyncio.timeout(5):
+                while not stream.getvalue():  # noqa: ASYNC110
+                    await asyncio.sleep(0.001)
+    finally:
+        root.removeHandler(written)
+        root.setLevel(level)
+    line = json.loads(stream.getvalue().splitlines()[0])
+    assert "in _block" in line["exc"]
+    known = {key: line.get(key) for key in ("trace", "method", "caller")}
+    if sys.version_info >= (3, 12):
+        assert known == {"trace": f"{0:016x}{0xABC:016x}", "method": "Shop::buy", "caller": "rider"}
+    else:
+        assert known == {"trace": None, "method": None, "caller": None}
 
 
 async def test_many_blocks_make_few_lines(caplog: pytest.LogCaptureFixture) -> None:
