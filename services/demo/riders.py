@@ -10,7 +10,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,19 +130,17 @@ class Riders:
             "rider_id": f"rider-{self._rng.randrange(1000)}",
             "fare_cents": quote.body["fare_cents"],
         }
-        if not await self._step(patience, lambda: self._gateway.ask(trip_id, "request", "POST", "/trips", order)):
-            return
-        for step in ("start", "finish"):
-            path = f"/trips/{trip_id}/{step}"
-            if not await self._step(
-                patience, lambda step=step, path=path: self._gateway.ask(trip_id, step, "POST", path)
-            ):  # type: ignore[misc]
+        steps = (
+            ("request", "/trips", order),
+            ("start", f"/trips/{trip_id}/start", None),
+            ("finish", f"/trips/{trip_id}/finish", None),
+        )
+        for step, path, body in steps:
+            asked = (self._gateway.ask(trip_id, step, "POST", path, body) for _ in range(patience))
+            answers = await asyncio.gather(*asked)
+            if not any(200 <= answer.status < 300 for answer in answers):
                 return
         await self._settled(trip_id)
-
-    async def _step(self, times: int, ask: Callable[[], Awaitable[Answer]]) -> bool:
-        answers = await asyncio.gather(*(ask() for _ in range(times)))
-        return any(answer.status < 300 and answer.status for answer in answers)
 
     async def _settled(self, trip_id: str) -> None:
         until = time.monotonic() + SETTLED_WITHIN_S

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from idl import drivers, geo
 from services.dispatch.models import Candidate, DriverTaken, Place, TripOver
 from services.distance import haversine_km
 
 
 class DriversFleet:
-    """Fits `service.Fleet`. `client` is that of `drivers.Drivers`."""
+    """Fits `service.Fleet`."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: drivers.DriversClient) -> None:
         self._client = client
 
     async def nearest(self, place: Place, hour: int, km: float, limit: int) -> list[Candidate]:

@@ -20,6 +20,7 @@ from mesh.call import trace as traces
 from mesh.call.context import context_var, current
 from mesh.errors import Busy, MeshError
 from services.gateway.models import Refused
+from services.gateway.remote import City
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,8 @@ def traced(trace: traces.Trace) -> Iterator[None]:
 class Answering(RequestHandler):
     """The base of every handler."""
 
-    def initialize(self, gate: Gate, rng: random.Random) -> None:
+    def initialize(self, city: City, gate: Gate, rng: random.Random) -> None:
+        self._city = city
         self._gate = gate
         self._work: asyncio.Task[dict[str, Any]] | None = None
         self._gone = False

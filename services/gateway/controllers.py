@@ -17,13 +17,7 @@ from services.gateway.remote import City
 from services.gateway.views import check_empty, to_quote_asked, to_trip_asked, told
 
 
-class Handler(Answering):
-    def initialize(self, gate: Gate, rng: random.Random, city: City) -> None:
-        super().initialize(gate, rng)
-        self._city = city
-
-
-class Quotes(Handler):
+class Quotes(Answering):
     async def post(self) -> None:
         async def quote() -> dict[str, Any]:
             return told(await self._city.quote(to_quote_asked(self.body())))
@@ -31,7 +25,7 @@ class Quotes(Handler):
         await self.answer(quote)
 
 
-class Trips(Handler):
+class Trips(Answering):
     async def post(self) -> None:
         async def request() -> dict[str, Any]:
             asked = to_trip_asked(self.body())
@@ -40,7 +34,7 @@ class Trips(Handler):
         await self.answer(request, status=201)
 
 
-class Trip(Handler):
+class Trip(Answering):
     async def get(self, trip_id: str) -> None:
         async def get() -> dict[str, Any]:
             return told(await self._city.get(trip_id))
@@ -48,7 +42,7 @@ class Trip(Handler):
         await self.answer(get)
 
 
-class TripStep(Handler):
+class TripStep(Answering):
     async def post(self, trip_id: str, step: str) -> None:
         async def take() -> dict[str, Any]:
             check_empty(self.body())
@@ -81,14 +75,13 @@ PATHS = ("/quotes", "/trips", "/trips/ID", "/trips/ID/start", "/trips/ID/finish"
 
 def application(city: City, gate: Gate, rng: random.Random) -> Application:
     """The gateway's paths as a Tornado application."""
-    base = {"gate": gate, "rng": rng}
-    inner = {**base, "city": city}
+    base = {"city": city, "gate": gate, "rng": rng}
     return Application(
         [
-            (r"/quotes", Quotes, inner),
-            (r"/trips", Trips, inner),
-            (r"/trips/([^/]{1,64})", Trip, inner),
-            (r"/trips/([^/]{1,64})/(start|finish)", TripStep, inner),
+            (r"/quotes", Quotes, base),
+            (r"/trips", Trips, base),
+            (r"/trips/([^/]{1,64})", Trip, base),
+            (r"/trips/([^/]{1,64})/(start|finish)", TripStep, base),
             (r"/health", Health, base),
         ],
         default_handler_class=NotFound,

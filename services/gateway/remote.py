@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from idl import geo, pricing, trips
 from services.gateway.models import Place, Quote, QuoteAsked, Refused, Trip, TripAsked
@@ -32,11 +31,11 @@ def refusals() -> Iterator[None]:
 
 
 class City:
-    """`quotes` and `trips` are the clients of `pricing.Pricing` and `trips.Trips`. All raise Refused and MeshError."""
+    """All raise Refused and MeshError."""
 
-    def __init__(self, quotes: Any, trips: Any) -> None:
+    def __init__(self, quotes: pricing.PricingClient, rides: trips.TripsClient) -> None:
         self._quotes = quotes
-        self._trips = trips
+        self._trips = rides
 
     async def quote(self, asked: QuoteAsked) -> Quote:
         request = pricing.QuoteRequest(stops=[_point(asked.pickup), _point(asked.dropoff)], hour=asked.hour)

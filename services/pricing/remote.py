@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from idl import drivers, geo
 from services.pricing.models import BadRoute, Place, Supply
 
 
 class DriversSupply:
-    """Fits `service.SupplySource`. `client` is that of `drivers.Drivers`."""
+    """Fits `service.SupplySource`."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: drivers.DriversClient) -> None:
         self._client = client
 
     async def supply(self, place: Place, hour: int) -> Supply:

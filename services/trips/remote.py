@@ -1,11 +1,6 @@
-"""Fares, drivers and money, each asked from the service that owns it.
-
-`client`s are those of `pricing.Pricing`, `dispatch.Dispatch` and `payments.Payments`.
-"""
+"""Fares, drivers and money, each asked from the service that owns it."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from idl import dispatch, drivers, geo, payments, pricing
 from mesh.errors import MeshError
@@ -15,7 +10,7 @@ from services.trips.models import BadRoute, ChargeConflict, NoDriver, NotNow, Or
 class PricingFares:
     """Fits `service.needs.Fares`."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: pricing.PricingClient) -> None:
         self._client = client
 
     async def fare_cents(self, order: Order) -> int:
@@ -24,13 +19,13 @@ class PricingFares:
             quote = await self._client.quote(pricing.QuoteRequest(stops=stops, hour=order.hour))
         except pricing.BadRoute as error:
             raise BadRoute(error.message) from error
-        return int(quote.fare_cents)
+        return quote.fare_cents
 
 
 class RemoteDispatch:
     """Fits `service.needs.Dispatch`."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: dispatch.DispatchClient) -> None:
         self._client = client
 
     async def match(self, order: Order) -> str:
@@ -41,7 +36,7 @@ class RemoteDispatch:
             raise NoDriver(error.message) from error
         except drivers.TripOver as error:
             raise TripOver(error.message) from error
-        return str(match.driver_id)
+        return match.driver_id
 
     async def release(self, trip_id: str, place: Place) -> None:
         try:
@@ -53,7 +48,7 @@ class RemoteDispatch:
 class RemotePayments:
     """Fits `service.needs.Payments`."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: payments.PaymentsClient) -> None:
         self._client = client
 
     async def charge(self, order: Order) -> str:
@@ -64,7 +59,7 @@ class RemotePayments:
             raise ChargeConflict(error.message) from error
         except MeshError as error:
             raise NotNow(str(error)) from error
-        return str(receipt.charge_id)
+        return receipt.charge_id
 
 
 def _point(place: Place) -> geo.Point:
