@@ -107,6 +107,8 @@ class StubNames:
 
 def _members(contract: Contract) -> set[str]:
     found = {field.name for cls in contract.structs.values() for field in cls.__mesh_fields__}  # type: ignore[attr-defined]
+    for enum in contract.enums.values():
+        found.update(enum._NAMES_TO_VALUES)  # type: ignore[attr-defined]
     for service in contract.services.values():
         found.update(service.methods)
     return found

@@ -64,6 +64,9 @@ class _Stub:
     def _enum(self, name: str, cls: Any) -> list[str]:
         final = self._names.typing("Final")
         members = [f"    {member}: {final} = {value}" for member, value in cls._NAMES_TO_VALUES.items()]
+        number, text, table = (self._names.builtin(word) for word in ("int", "str", "dict"))
+        members.append(f"    _VALUES_TO_NAMES: {final}[{table}[{number}, {text}]]")
+        members.append(f"    _NAMES_TO_VALUES: {final}[{table}[{text}, {number}]]")
         return ["", f"class {name}:", *members]
 
     def _struct(self, name: str, cls: Any) -> list[str]:
