@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Protocol, cast
 
 from mesh.call import Clock, Timer
@@ -41,6 +40,17 @@ class Inbound(Protocol):
     def link_closed(self, link: Link) -> None: ...
 
 
+class Owner(Protocol):
+    """Who keeps the list of links."""
+
+    def connected(self, link: Link) -> bool:
+        """The socket stands; False when there are too many."""
+        ...
+
+    def opened(self, link: Link) -> None: ...
+    def closed(self, link: Link, reason: str) -> None: ...
+
+
 Answer = ResponseReceived | ErrorReceived | ConnectionClosed
 # An answer comes with whether its call's bytes had left when the connection ended (meaningless for the others).
 Waiting = asyncio.Future[tuple[Answer, bool]]
@@ -57,8 +67,7 @@ class Link(asyncio.Protocol):
         limits: Limits,
         clock: Clock,
         inbound: Inbound | None,
-        opened: Callable[[Link], None],
-        closed: Callable[[Link, str], None],
+        owner: Owner,
     ) -> None:
         self._wire = Connection(dialler, local, limits)
         self._limits = limits
@@ -66,8 +75,7 @@ class Link(asyncio.Protocol):
         self._now = clock.now
         self._loop = asyncio.get_running_loop()
         self._inbound = inbound
-        self._opened = opened
-        self._closed = closed
+        self._owner = owner
         self._transport: asyncio.Transport | None = None
         self._waiting: dict[int, Waiting] = {}
         self._timer: Timer | None = None
@@ -95,6 +103,9 @@ class Link(asyncio.Protocol):
             self.remote = f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
         elif peer:
             self.remote = str(peer)
+        if not self._owner.connected(self):
+            self.close("too many connections")
+            return
         self._wire.start(self._now())
         self._flush()
         self._rearm()
@@ -146,7 +157,7 @@ class Link(asyncio.Protocol):
     def _take(self, event: Event) -> None:
         match event:
             case HandshakeDone():
-                self._opened(self)
+                self._owner.opened(self)
                 if not self.ready.done():
                     self.ready.set_result(None)
             case CancelReceived(id=call_id, why=why):
@@ -196,7 +207,7 @@ class Link(asyncio.Protocol):
             self.ready.exception()  # seen: whoever dials asks `ready` itself, an acceptor logs
         if self._inbound is not None:
             self._inbound.link_closed(self)
-        self._closed(self, reason)
+        self._owner.closed(self, reason)
 
     # -- timers and writing
 

@@ -13,12 +13,17 @@ from mesh.net.link import Link
 log = logging.getLogger("mesh.net")
 
 _DIRECTIONS = ("in", "out")
+# Accepted connections that may stand. A caller holds one per instance, so this is a fleet of thousands; each costs a
+# descriptor (the usual limit is 1,024 to a million) and about 6 KB.
+MAX_INCOMING = 10_000
 
 
 class Links(Collector):
     """The open links; `rpc_connections*` metrics by direction."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_incoming: int = MAX_INCOMING) -> None:
+        self._max_incoming = max_incoming
+        self._incoming = 0  # accepted sockets, also those without a handshake yet
         self._open: set[Link] = set()
         self._opened = dict.fromkeys(_DIRECTIONS, 0)
         self._closed = dict.fromkeys(_DIRECTIONS, 0)
@@ -28,6 +33,13 @@ class Links(Collector):
     def __iter__(self) -> Iterator[Link]:
         return iter(list(self._open))
 
+    def connected(self, link: Link) -> bool:
+        """The socket stands; False when as many were accepted as may be."""
+        if link.dialler:
+            return True
+        self._incoming += 1
+        return self._incoming <= self._max_incoming
+
     def opened(self, link: Link) -> None:
         """The handshake is over."""
         self._open.add(link)
@@ -36,13 +48,17 @@ class Links(Collector):
     def closed(self, link: Link, reason: str) -> None:
         direction = _direction(link)
         self._count_bytes(link)
+        if not link.dialler:
+            self._incoming -= 1
         if link in self._open:
             self._open.discard(link)
             self._closed[direction] += 1
             log.debug("connection with %s closed: %s", link.remote, reason)
             return
         self._failed[direction] += 1
-        if not link.dialler and link.bytes_received:  # a bare connect is somebody's liveness check
+        if not link.dialler and (
+            link.bytes_received or self._incoming >= self._max_incoming
+        ):  # a bare connect is somebody's liveness check
             log.warning("connection from %s refused: %s", link.remote, reason)
 
     def incoming(self) -> list[Link]:

@@ -134,8 +134,7 @@ class Node:
             limits=self._limits,
             clock=self.clock,
             inbound=self._serving.dispatcher,
-            opened=self._links.opened,
-            closed=self._links.closed,
+            owner=self._links,
         )
 
     # -- what it is made of

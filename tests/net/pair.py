@@ -37,7 +37,9 @@ def method(name: str = "echo", **policy: Any) -> Method:
 class Pair:
     """`async with Pair(network, leaf) as pair`: `await pair.call(b"...")`."""
 
-    def __init__(self, network: Network, leaf: Leaf, *, limits: Limits | None = None, **policy: Any) -> None:
+    def __init__(
+        self, network: Network, leaf: Leaf, *, limits: Limits | None = None, max_incoming: int = 10_000, **policy: Any
+    ) -> None:
         self.network = network
         self.limits = limits or Limits()
         self.clock = LoopClock()
@@ -50,7 +52,7 @@ class Pair:
         server = server_stack(clock=self.clock, wheel=self.wheel, rng=self.rng, calls=self.served)
         self.routes["interop", b"Echo::echo"] = Route(self.method, server.build("interop", self.method, leaf))
         self.dispatcher = Dispatcher(self.routes, self.clock)
-        self.links = Links()
+        self.links = Links(max_incoming)
         self.peers = Peers(network, lambda: self.link(dialler=True))
         self.endpoints = EndpointSet("interop", "test")
 
@@ -61,8 +63,7 @@ class Pair:
             limits=self.limits,
             clock=self.clock,
             inbound=None if dialler else self.dispatcher,
-            opened=self.links.opened,
-            closed=self.links.closed,
+            owner=self.links,
         )
 
     async def __aenter__(self) -> Pair:

@@ -212,6 +212,19 @@ async def test_full_pipes_both_ways_do_not_stop_each_other(network):
         assert all(reply.value == body for reply in replies)
 
 
+async def test_no_more_connections_than_allowed(network, caplog):
+    async with Pair(network, echo, max_incoming=3) as pair:
+        links = [await network.dial(pair.listener.address, lambda: pair.link(dialler=True)) for _ in range(5)]
+        results = await asyncio.gather(*(link.ready for link in links), return_exceptions=True)
+        assert [result for result in results if result is None] == [None] * 3
+        assert sum(isinstance(result, ConnectionError) for result in results) == 2
+        links[0].close("makes room")
+        while pair.links._incoming == 3:
+            await asyncio.sleep(0)
+        assert (await pair.call(b"x")).value == b"x"
+    assert "too many connections" in caplog.text
+
+
 async def test_connections_are_made_once_and_shared(network):
     async with Pair(network, echo) as pair:
         await asyncio.gather(*(pair.call(b"x") for _ in range(50)))
