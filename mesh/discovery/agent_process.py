@@ -29,6 +29,7 @@ PORTS = (20_000, 30_000)  # below the kernel's range for outgoing connections, w
 CONNECTIONS_PER_CLIENT = 8192  # default 200: a whole cluster on one address holds more long polls than that
 
 _POLL_S = 0.02
+_PROBE_TIMEOUT_S = 2.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -172,24 +173,30 @@ class ConsulAgent:
 
     async def _leader(self) -> None:
         client = AsyncHTTPClient(force_instance=True)
-        # The server port tells our agent from another one that took the HTTP port first.
-        leader = f'"127.0.0.1:{self._ports["server"]}"'.encode()
         give_up = time.monotonic() + START_TIMEOUT_S
         try:
-            while True:
+            while not await self._ready(client):
                 if not self.running:
                     raise RuntimeError(f"the Consul agent ended at once: {self._log_end()}")
                 if time.monotonic() > give_up:
-                    raise RuntimeError(
-                        f"the Consul agent has no leader after {START_TIMEOUT_S:.0f} s: {self._log_end()}"
-                    )
-                with contextlib.suppress(OSError, HTTPClientError):
-                    answer = await client.fetch(f"{self.http_url}/v1/status/leader", request_timeout=2.0)
-                    if answer.body.strip() == leader:
-                        return
+                    raise RuntimeError(f"no Consul leader after {START_TIMEOUT_S:.0f} s: {self._log_end()}")
                 await asyncio.sleep(_POLL_S)
         finally:
             client.close()
+
+    async def _ready(self, client: AsyncHTTPClient) -> bool:
+        try:
+            leader = await client.fetch(f"{self.http_url}/v1/status/leader", request_timeout=_PROBE_TIMEOUT_S)
+            # The server port tells our agent from another one that took the HTTP port first.
+            if leader.body.strip() != f'"127.0.0.1:{self._ports["server"]}"'.encode():
+                return False
+            # A leader may still be reading its log. It answers a consistent read only after that; 403 and 404 will do.
+            probe = await client.fetch(
+                f"{self.http_url}/v1/kv/ready?consistent", request_timeout=_PROBE_TIMEOUT_S, raise_error=False
+            )
+            return probe.code < 500
+        except (OSError, HTTPClientError):
+            return False
 
     def _log_end(self) -> str:
         """The last thing that Consul itself announced ("==> ...") and what follows, in one line."""

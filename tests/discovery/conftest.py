@@ -52,6 +52,7 @@ class ScriptedConsul:
         self.hangs = False
         self.requests: list[tuple[float, str]] = []
         self.closed = False
+        self.write_takes_s = 0.0
         self._wait_s = wait_s
         self._changed = asyncio.Event()
 
@@ -84,6 +85,12 @@ class ScriptedConsul:
 
     async def register(self, instance: Instance, health_url: str | None) -> None:
         await self._answer(f"register {instance.id}")
+        # A server goes on with what it has read, also when the asker does not wait for the answer.
+        self._writing = asyncio.create_task(self._write(instance, health_url))
+        await asyncio.shield(self._writing)
+
+    async def _write(self, instance: Instance, health_url: str | None) -> None:
+        await asyncio.sleep(self.write_takes_s)
         self.catalogue[instance.id] = instance
         self.health_urls[instance.id] = health_url
         self.change()

@@ -397,7 +397,8 @@ async def test_a_withdrawal_while_the_entry_is_being_written_leaves_no_entry() -
     async with scripted_registry(api) as registry:
         registration = await registry.register(instance(1))
         api.restart_empty()
-        await eventually(lambda: len(api.asked("register pricing-1")) == 2, every_s=0.0001)
+        api.write_takes_s = 0.5
+        await eventually(lambda: len(api.asked("register pricing-1")) == 2, every_s=0.01)
         await registration.withdraw()
         await asyncio.sleep(30)
         assert api.catalogue == {}
