@@ -16,7 +16,7 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,8 +24,10 @@ from typing import Any
 from tornado.httpclient import AsyncHTTPClient
 
 from mesh.cluster import consul, plan, probes, report
+from mesh.cluster.foreign import Foreign
 from mesh.cluster.guard import Guard
 from mesh.cluster.instance import Change, Instance, Spec, State
+from mesh.cluster.orphans import Orphans
 from mesh.cluster.output import Output
 from mesh.cluster.plan import ClusterConfig, ServiceConfig
 from mesh.cluster.ports import HOST, Ports
@@ -34,6 +36,7 @@ from mesh.cluster.rundir import ClusterError, RunDirectory
 from mesh.cluster.service import Surroundings
 from mesh.cluster.service import spec as service_spec
 from mesh.cluster.usage import UsageMeter
+from mesh.discovery import open_registry
 from mesh.discovery.agent import ConsulUnavailable
 
 CONSUL_READY_S = 30.0  # a dev agent has a leader after 3 s at the most where nothing else runs
@@ -45,8 +48,9 @@ class Cluster:
     """`async with Cluster(config, directory) as cluster: await cluster.ready()`.
 
     `directory` is where cluster.toml stands: commands run there and `.mesh/NAME/` is made there. `name` wins over the
-    file's and over the folder's own. `say` gets a line for people now and then. Entering raises ClusterError when the
-    name is taken or Consul does not start. Start it from the main thread (see `launch`).
+    file's and over the folder's own. `adopt` makes this whole process the parent of orphans (see `orphans`). `say` gets
+    a line for people now and then. Entering raises ClusterError when the name is taken or Consul does not start. Start
+    it from the main thread (see `launch`).
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Cluster:
         *,
         name: str = "",
         rng: random.Random | None = None,
+        adopt: bool = False,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.config = config
@@ -66,6 +71,9 @@ class Cluster:
         self.shared: dict[str, dict[str, str]] = {}
         self._rng = rng or random.Random()
         self._say = say
+        self._adopt = adopt
+        self._programs: set[int] = set()
+        self._foreign: Foreign | None = None
         self._run = RunDirectory(self.directory, self.name)
         self._ports = Ports(self._rng)
         self._instances: dict[str, Instance] = {}
@@ -105,9 +113,15 @@ class Cluster:
         """What a program that uses the cluster needs in its environment (`mesh up --run`)."""
         return {"MESH_STATE": str(self.state_file), "MESH_REGISTRY": self.registry}
 
-    def mark(self) -> Mapping[str, str]:
-        """The variable that makes a process one of this cluster's: it is ended with it."""
-        return self._guard.mark()
+    async def run_program(self, command: Sequence[str]) -> asyncio.subprocess.Process:
+        """Starts a user's program in this session, on this terminal, with the way to the cluster in its environment.
+
+        It ends with the cluster at the latest. Raises OSError.
+        """
+        env = {**os.environ, **self.environment(), **self._guard.mark()}
+        program = await asyncio.create_subprocess_exec(*command, env=env)
+        self._programs.add(program.pid)
+        return program
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Calls `listener` on the loop with every change of an instance's state. Returns the way to stop that."""
@@ -176,16 +190,21 @@ class Cluster:
             self._guard = await entered.enter_async_context(Guard(self.run_id, self._run))
             self._http = probes.new_http_client()
             entered.callback(self._http.close)
+            entered.callback(self._ports.close)
             entered.push_async_callback(self._end_tasks)
             entered.push_async_exit(self._stop)
             self._around = Surroundings(self.config, self.directory, self._run, self._http, lambda: self.registry)
-            self._background("keeper", self._keep_keeper())
             self._write_state()
             await self._start_registry()
+            if any(service.register for service in self.config.services.values()):
+                registry = await entered.enter_async_context(open_registry(self.registry))
+                self._foreign = Foreign(registry)
+                entered.push_async_callback(self._foreign.close)
             for service, config in self.config.services.items():
                 self._open_shared(service, config)
                 for _ in range(config.instances):
                     self._add_service_instance(service).start()
+            self._background("keeper", self._keep_keeper(Orphans(self._guard) if self._adopt else None))
             self._background("usage", UsageMeter(self._http, lambda: self.instances).run())
             self._resources = entered.pop_all()
         return self
@@ -249,7 +268,7 @@ class Cluster:
         self._background(spec.id, instance.run())
         return instance
 
-    def _background(self, name: str, work: Any) -> None:
+    def _background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=f"cluster {self.name}: {name}")
         self._tasks[name] = task
         task.add_done_callback(self._on_task_end)
@@ -259,9 +278,11 @@ class Cluster:
             self._broken = task.exception()  # a bug here: it ends whoever waits instead of being lost
             self._woken.set()
 
-    async def _keep_keeper(self) -> None:
+    async def _keep_keeper(self, orphans: Orphans | None) -> None:
         while True:
             await asyncio.sleep(KEEPER_CHECK_S)
+            if orphans is not None:
+                orphans.look({self._guard.pid, *self._programs, *(one.pid for one in self.instances)})
             if self._guard.ensure():
                 self._say("the keeper process had died; another one watches now")
 
@@ -272,6 +293,9 @@ class Cluster:
             self._state_due = True
             asyncio.get_running_loop().call_soon(self._write_state)
         self._woken.set()
+        service = self.config.services.get(change.service)
+        if self._foreign is not None and service is not None and service.register:
+            self._foreign.follow(change, self._instances[change.id])
         for listener in tuple(self._listeners):
             listener(change)
 

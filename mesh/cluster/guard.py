@@ -44,7 +44,7 @@ class Guard:
         return self._process.pid if self._process is not None else 0
 
     def watch(self, pid: int) -> None:
-        """`pid` leads a session that must not outlive this process."""
+        """`pid`, and the session that it may lead, must not outlive this process."""
         start = keeper.start_of(pid)
         if start is not None:
             self._leaders[pid] = start

@@ -99,6 +99,8 @@ def belonging(table: Iterable[Row], run: str, leaders: Mapping[int, float], spar
     living = {row.pid: row for row in table if not row.dead and row.pid not in spare}
 
     def in_session(row: Row) -> bool:
+        if leaders.get(row.pid) == row.start:
+            return True  # told by itself, whatever session it is in
         if row.sid not in leaders:
             return False
         # While a session has members its id is given to no new process; a leader with another start is a stranger.

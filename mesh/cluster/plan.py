@@ -56,6 +56,7 @@ class ServiceConfig:
     command: tuple[str, ...] = field(default=(), metadata={"check": _check_command})
     env: Mapping[str, str] = field(default_factory=dict)
     ready: Ready = Ready.HEALTH
+    register: bool = False  # for programs that enter themselves in no registry
     shared_ports: tuple[str, ...] = ()
     cwd: str = "."  # relative to cluster.toml
     # Longer than a node's own drain_ms (10 s) and settle_ms together: whoever drains properly is never killed.
