@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Never
 
 from mesh.contract.codec.errors import CodecError
-from mesh.contract.codec.types import MAX_DEPTH, WIDTH
+from mesh.contract.codec.types import MAX_DEPTH, range_of
 
 # What may come out of generated code's own reads and writes; `located` makes a CodecError of each of them.
 # RecursionError: our depth limit lies far below Python's, but the caller may have used that one up already.
@@ -49,9 +49,9 @@ def located(problem: Exception, step: str | None) -> CodecError:
 
 
 def unwritable(problem: Exception, step: str | None) -> CodecError:
-    """As `located`, for encoding: there `struct.error` means that a number does not fit its type."""
+    """As `located`, for encoding: numbers are in range when they are packed, so `struct.error` speaks of a length."""
     if isinstance(problem, struct.error):
-        problem = CodecError("the number does not fit the field's type")
+        problem = CodecError(f"longer than the wire's sizes allow ({(1 << 31) - 1})")
     return located(problem, step)
 
 
@@ -64,10 +64,13 @@ def too_deep() -> CodecError:
     return CodecError(f"structs nested deeper than {MAX_DEPTH}: recursive data, or a cycle")
 
 
+def absent() -> CodecError:
+    return CodecError("required, but missing")
+
+
 def missing(names: tuple[str, ...], values: tuple[Any, ...]) -> CodecError:
     """For the first of `names` whose value is None."""
-    name = next(name for name, value in zip(names, values, strict=True) if value is None)
-    return CodecError("required, but missing", name)
+    return absent().under(next(name for name, value in zip(names, values, strict=True) if value is None))
 
 
 def not_one_arm(names: tuple[str, ...], values: tuple[Any, ...]) -> CodecError:
@@ -86,10 +89,15 @@ def in_range(value: Any, letter: str) -> int:
     """`value` as an integer of struct's `letter`."""
     if type(value) is not int:
         value = as_int(value)
-    limit = 1 << (8 * WIDTH[letter] - 1)
-    if not -limit <= value < limit:
-        raise CodecError(f"out of range for {8 * WIDTH[letter]} bits")
+    low, high = range_of(letter)
+    if not low <= value <= high:
+        raise out_of_range(letter)
     return int(value)
+
+
+def out_of_range(letter: str) -> CodecError:
+    low, high = range_of(letter)
+    return CodecError(f"must be from {low} to {high}")
 
 
 def as_double(value: Any) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 
 from mesh.contract.codec.shape import Codecs
 from mesh.contract.codec.source import Source
-from mesh.contract.codec.types import BOOL, DOUBLE, LIST, MAP, SET, STRUCT, Type
+from mesh.contract.codec.types import BOOL, DOUBLE, LIST, MAP, SET, STRUCT, Type, range_of
 from mesh.contract.codec.values import known_values
 
 _IN_PLACE = 3  # as for decoders: CPython allows twenty nested blocks in a function
@@ -40,7 +40,7 @@ class Parts:
         return containers.get(type.code) or ("bytes" if type.binary else "str")
 
     def convert(self, type: Type, var: str) -> None:
-        """Adds the test of `var`'s type; what means the same is converted, the rest is an error."""
+        """Adds the test of `var`'s type and range; what means the same is converted, the rest is an error."""
         source, exact = self._source, self.exact_type(type)
         cls = source.bind("cls", type.cls) if exact is None else exact
         words = {"bool": "bool", "float": "double", "int": "int", "bytes": "bytes", "str": "text"}
@@ -52,6 +52,10 @@ class Parts:
             else:
                 container = {"dict": "map"}.get(exact, exact)
                 source.add(f"as_{container}({var}, {source.bind('kind', type.name)})")
+        if exact == "int" and not type.is_enum:
+            low, high = range_of(type.letter or "")
+            with source.block(f"if not {low} <= {var} <= {high}:"):
+                source.add(f"raise out_of_range({type.letter!r})")
 
     def fixed(self, letter: str, expression: str) -> None:
         """A part of fixed width, packed by struct's `letter`."""

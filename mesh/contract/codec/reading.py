@@ -34,6 +34,7 @@ _RUNTIME: dict[str, Any] = {
     "check_enums": checks.check_enums,
     "located": checks.located,
     "missing": checks.missing,
+    "negative_id": skip.negative_id,
     "no_match": checks.no_match,
     "not_one_arm": checks.not_one_arm,
     "out_of_bounds": checks.out_of_bounds,
@@ -201,7 +202,10 @@ def _any_order(source: Source, shape: Shape) -> None:
             if shape.closed:
                 source.add("raise unknown_in_result(i)")
             else:
-                source.add_all("at = f'<unknown field {i}>'", "o = skip(d, o, n, t, depth)")
+                source.add("at = f'<unknown field {i}>'")
+                with source.block("if i < 0:"):
+                    source.add("raise negative_id()")
+                source.add("o = skip(d, o, n, t, depth)")
 
 
 def _finish(source: Source, shape: Shape, whole: bool) -> None:

@@ -98,3 +98,8 @@ def unknown_in_result(number: int) -> CodecError:
 
 def trailing(left: int) -> CodecError:
     return CodecError(f"{left} bytes behind the end")
+
+
+def negative_id() -> CodecError:
+    """No contract can have such a field, and libraries disagree: Apache's Python takes -1 for the struct's last one."""
+    return CodecError("field ids start at 1")

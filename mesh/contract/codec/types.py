@@ -31,6 +31,13 @@ MIN_SIZE = {
 LETTERS = {BOOL: "B", BYTE: "b", I16: "h", I32: "i", I64: "q", DOUBLE: "d"}
 WIDTH = {"b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "q": 8, "d": 8}
 
+
+def range_of(letter: str) -> tuple[int, int]:
+    """The smallest and the largest integer of struct's `letter`."""
+    limit = 1 << (8 * WIDTH[letter] - 1)
+    return -limit, limit - 1
+
+
 # Structs inside structs, the outermost included, on the wire and in memory: Apache Thrift's own limit. It also keeps
 # hostile bytes and cyclic objects far away from Python's recursion limit.
 MAX_DEPTH = 64

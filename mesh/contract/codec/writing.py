@@ -30,6 +30,7 @@ _RUNTIME: dict[str, Any] = {
     "PROBLEMS": checks.WRITE_PROBLEMS,
     "UNPLACED": checks.UNPLACED,
     "CodecError": CodecError,
+    "absent": checks.absent,
     "as_bool": checks.as_bool,
     "as_bytes": checks.as_bytes,
     "as_double": checks.as_double,
@@ -42,10 +43,10 @@ _RUNTIME: dict[str, Any] = {
     "bad_enum": checks.bad_enum,
     "length_of": checks.length_of,
     "located": checks.located,
-    "missing": checks.missing,
     "no_match": checks.no_match,
     "not_one_arm": checks.not_one_arm,
     "out_of_bounds": checks.out_of_bounds,
+    "out_of_range": checks.out_of_range,
     "pack_bools": checks.pack_bools,
     "pack_doubles": checks.pack_doubles,
     "pack_enums": checks.pack_enums,
@@ -167,7 +168,7 @@ def _careful(shape: Shape) -> Callable[..., bytes]:
                     parts.flush()
                 if slot.field.required:
                     with source.block("else:"):
-                        source.add(f"raise missing(({slot.name!r},), (None,))")
+                        source.add_all(f"at = {slot.name!r}", "raise absent()")
         with source.block("except PROBLEMS as e:"):
             source.add("raise unwritable(e, at) from None")
         source.add_all(r"p.append(b'\x00')", "return b''.join(p)")

@@ -5,7 +5,6 @@ writers (the pure ones and the C ones) are used unchanged.
 from __future__ import annotations
 
 import struct
-from functools import cache
 from typing import Any
 
 from thrift.protocol.TBinaryProtocol import TBinaryProtocol, TBinaryProtocolAccelerated
@@ -15,6 +14,9 @@ from thrift.TRecursive import fix_spec
 
 from mesh.contract.codec import types as spec
 from mesh.contract.codec.types import Slot, Type
+from tests.contract.codec.everything import STRUCTS
+
+_TWINS: dict[Any, Any] = {}
 
 
 class _Struct:
@@ -45,9 +47,11 @@ def slots_of(cls: Any) -> tuple[Slot, ...]:
     return spec.slots(cls, cls.__mesh_fields__)
 
 
-@cache
-def twin(cls: Any) -> Any:
-    """Apache's class for a class of ours."""
+def _twin(cls: Any) -> Any:
+    return _TWINS.get(cls) or _make(cls)
+
+
+def _make(cls: Any) -> Any:
     made: Any = type(f"Apache{cls.__name__}", (_Struct,), {})
     _TWINS[cls] = made
     slots = {slot.id: slot for slot in slots_of(cls)}
@@ -62,11 +66,9 @@ def twin(cls: Any) -> Any:
     return made
 
 
-_TWINS: dict[Any, Any] = {}
-
-
-def _twin(cls: Any) -> Any:
-    return _TWINS.get(cls) or twin(cls)
+def empty(cls: Any) -> Any:
+    """An object of Apache's class for our `cls`, its fields at their defaults."""
+    return _twin(cls)()
 
 
 def _line(slot: Slot | None) -> tuple[Any, ...] | None:
@@ -160,18 +162,25 @@ class _LenientSkip(TBinaryProtocol):
 
 def encode(cls: Any, value: Any) -> bytes:
     """By Apache's pure writer."""
+    return written(theirs(type_of(cls), value))
+
+
+def written(struct: Any) -> bytes:
     buffer = TMemoryBuffer()
-    fix_spec(list(_TWINS.values()))
-    theirs(type_of(cls), value).write(TBinaryProtocol(buffer))
+    struct.write(TBinaryProtocol(buffer))
     return bytes(buffer.getvalue())
 
 
 def decode(cls: Any, data: bytes, fast: bool) -> Any:
     """By Apache's pure reader or its C one; all of `data` must be read. Raises whatever Apache raises."""
     made = _twin(cls)()
-    fix_spec(list(_TWINS.values()))
     buffer = TMemoryBuffer(data)
     made.read(TBinaryProtocolAccelerated(buffer, fallback=False) if fast else _LenientSkip(buffer))
     if buffer.cstringio_buf.tell() != len(data):
         raise ValueError("bytes left over")
     return made
+
+
+for _cls in STRUCTS.values():
+    _twin(_cls)
+fix_spec(list(_TWINS.values()))

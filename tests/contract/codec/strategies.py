@@ -11,7 +11,7 @@ from mesh.contract.codec.types import Type
 from tests.contract.codec.apache import slots_of
 from tests.contract.codec.everything import types
 
-_DEPTH = 3  # structs inside structs
+_DEPTH = 2  # structs inside structs
 _BITS = {spec.BYTE: 8, spec.I16: 16, spec.I32: 32, spec.I64: 64}
 _TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12) | st.just("é" * 200)
 
