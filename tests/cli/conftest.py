@@ -20,10 +20,10 @@ struct Order { 1: required i32 count (min = "1"), 2: optional Colour colour, 3: 
 exception SoldOut { 1: required string what } (fault = "service")
 service Shop {
   Order buy(1: Order order) throws (1: SoldOut sold_out) (idempotent = "true", timeout_ms = "5000", sla.p99_ms = "50")
-  void wait(1: double seconds)
+  void wait(1: double seconds) (timeout_ms = "60000")
   string crash()
   string echo(1: string header)
-  places.Place where()
+  list<places.Place> where()
 } (owner = "retail", sla.availability = "99.5")
 """
 PLACES = "struct Place { 1: required string city }\n"
@@ -95,10 +95,11 @@ class Shop:
     async def echo(self, header: str) -> str:
         context = mesh.current()
         context.reply_headers["seen-by"] = context.caller or ""
+        context.reply_headers["trace"] = context.trace.id if context.trace else ""
         return context.headers.get(header, "")
 
     async def where(self) -> Any:
-        return self._module.places.Place(city="Montréal")
+        return [self._module.places.Place(city="Montréal")]
 
 
 @pytest.fixture

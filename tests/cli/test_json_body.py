@@ -23,6 +23,11 @@ enum Colour { RED = 1, BLUE = 5 }
 struct Stop { 1: required double lat (min = "-90", max = "90"), 2: optional string note (pii = "true") }
 union Payment { 1: string card, 2: i32 cash }
 struct Node { 1: required i32 value, 2: optional list<Node> children }
+struct Link {
+  1: required double length (min = "10", max = "20")
+  2: optional double weight (max = "0.5")
+  3: optional Link onward
+}
 struct All {
   1: optional bool yes
   2: optional i8 tiny
@@ -42,6 +47,7 @@ struct All {
   16: optional Node tree
   17: optional set<list<i32>> sets
   18: optional map<bool, double> by_bool
+  19: optional Link link
 }
 struct Request { 1: required i32 count = 2, 2: required list<Stop> stops, 3: optional string city }
 exception Bad { 1: required string why, 2: optional string who (pii = "true") }
@@ -89,6 +95,7 @@ EVERYTHING: dict[str, Any] = {
     "payment": {"cash": 3},
     "tree": {"value": 1, "children": [{"value": 2, "children": []}]},
     "sets": [[1, 2], [3]],
+    "link": {"length": 12.0, "onward": {"length": 13.0}},
     "by_bool": {"true": 1.0, "false": 2.0},
 }
 
