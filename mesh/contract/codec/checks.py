@@ -26,6 +26,7 @@ LENGTHS = tuple(map(length_of, range(256)))
 _WORDS = {
     bool: "bool", int: "int", float: "double", str: "string", bytes: "binary", list: "list", dict: "map", set: "set",
 }  # fmt: skip
+_SHOWN = 12  # values of an enum in a message: enough to see a typing error, not enough to fill a screen
 _INT_TYPES = {int}
 _FLOAT_TYPES = {float}
 _BOOL_TYPES = {bool}
@@ -148,6 +149,8 @@ def as_map(value: Any, what: str) -> Any:
 def as_struct(value: Any, cls: type) -> Any:
     if isinstance(value, cls):
         return value
+    if type(value).__name__ == cls.__name__:
+        raise CodecError(f"expected this contract's {cls.__name__}, got one of {type(value).__module__}")
     raise expected(cls.__name__, value)
 
 
@@ -160,15 +163,18 @@ def bad_bool(byte: int) -> CodecError:
 
 
 def bad_enum(cls: Any, value: int) -> CodecError:
-    known = ", ".join(f"{name}={number}" for number, name in list(cls._VALUES_TO_NAMES.items())[:12])
-    return CodecError(f"{value} is not a value of {cls.__name__} ({known})")
+    names = [f"{name}={number}" for number, name in cls._VALUES_TO_NAMES.items()]
+    known = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    shown = str(value) if value.bit_length() < 64 else "a huge number"  # Python refuses to print the largest
+    return CodecError(f"{shown} is not a value of {cls.__name__} ({known})")
 
 
 def out_of_bounds(low: Any, high: Any) -> CodecError:
     """The message has no value: the field may be personal data."""
+    least, most = str(low).removesuffix(".0"), str(high).removesuffix(".0")
     if low is not None and high is not None:
-        return CodecError(f"must be from {low:g} to {high:g}")
-    return CodecError(f"must be at least {low:g}" if high is None else f"must be at most {high:g}")
+        return CodecError(f"must be from {least} to {most}")
+    return CodecError(f"must be at least {least}" if high is None else f"must be at most {most}")
 
 
 def too_long(limit: int, size: int) -> CodecError:

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from mesh.contract.codec import types
-from mesh.contract.codec.checks import READ_PROBLEMS, located
+from mesh.contract.codec.checks import READ_PROBLEMS, as_bytes, located
 from mesh.contract.codec.errors import CodecError
 from mesh.contract.codec.reading import whole_reader
 from mesh.contract.codec.shape import Shape
@@ -102,6 +102,7 @@ class CompiledMethod:
         """The declared exception that is the only field of the result."""
         step: str | None = None
         try:
+            data = as_bytes(data)
             code, number = struct.unpack_from(">Bh", data)
             line = next((line for line in self._throws if line.id == number), None)
             if not code or line is None:
@@ -109,7 +110,6 @@ class CompiledMethod:
             step = line.name
             if code != types.STRUCT:
                 raise unfit(line.exception.__name__, code)
-            data = bytes(data)
             error, offset = codec_of(line.exception).read(data, 3, len(data), _EXCEPTION_DEPTH)
             step = None
             if data[offset]:

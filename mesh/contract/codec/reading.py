@@ -29,6 +29,7 @@ from mesh.contract.codec.values import Head, Values
 _RUNTIME: dict[str, Any] = {
     "PROBLEMS": checks.READ_PROBLEMS,
     "CodecError": CodecError,
+    "as_bytes": checks.as_bytes,
     "bad_bool": checks.bad_bool,
     "bad_enum": checks.bad_enum,
     "check_enums": checks.check_enums,
@@ -68,7 +69,7 @@ def whole_reader(shape: Shape) -> Callable[[bytes], Any]:
     source = Source(_RUNTIME)
     with source.block(f"def decode_{shape.name}(d):"):
         with source.block("if type(d) is not bytes:"):
-            source.add("d = bytes(d)")
+            source.add("d = as_bytes(d)")
         source.add_all("o = 0", "n = len(d)", "depth = 1")
         with source.block("try:"):
             _expected_order(source, shape, whole=True)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mesh.contract.codec import CodecError, codec_of
+from mesh.contract.loader import load_texts
 from tests.contract.codec import samples
 from tests.contract.codec.everything import types
 
@@ -60,6 +61,7 @@ UNSENDABLE = [
     ("raw", [1, 2], "expected binary, got list"),
     ("color", 3, "3 is not a value of Color (RED=1, GREEN=2, BLUE=7, DARK=-3)"),
     ("color", True, "expected int, got bool"),
+    pytest.param("color", 10**5000, "a huge number is not a value of Color (RED=1, GREEN=2, BLUE=7, DARK=-3)", id="huge"),
 ]
 
 
@@ -227,6 +229,18 @@ UNREADABLE_CONTAINERS: list[tuple[int, int, bytes, str]] = [
 def test_containers_that_do_not_fit_are_refused(code: int, number: int, body: bytes, reason: str) -> None:
     data = field(code, number, body) + b"\x00"
     assert refused_decoding(types.Containers, data).startswith(f"Containers.{reason}")
+
+
+def test_what_is_no_bytes_is_refused() -> None:
+    for other in (1, "text", None, [0]):
+        with pytest.raises(CodecError, match="^Scalars: expected binary, got "):
+            codec_of(types.Scalars).decode(other)  # type: ignore[arg-type]
+
+
+def test_the_same_class_of_another_load_is_told_apart() -> None:
+    other: Any = load_texts({"twin.thrift": "struct Point { 1: double lat, 2: double lon }"}, "twin.thrift").module
+    value = types.Containers(points=[other.Point(1.0, 2.0)])
+    assert refused_encoding(value) == "Containers.points[0]: expected this contract's Point, got one of twin"
 
 
 def test_bytes_may_come_in_any_buffer() -> None:
