@@ -68,10 +68,10 @@ def whole_reader(shape: Shape) -> Callable[[bytes], Any]:
     """`f(d) -> value`: the bytes hold the value and nothing else; errors start with the shape's root."""
     source = Source(_RUNTIME)
     with source.block(f"def decode_{shape.name}(d):"):
-        with source.block("if type(d) is not bytes:"):
-            source.add("d = as_bytes(d)")
-        source.add_all("o = 0", "n = len(d)", "depth = 1")
         with source.block("try:"):
+            with source.block("if type(d) is not bytes:"):
+                source.add("d = as_bytes(d)")
+            source.add_all("o = 0", "n = len(d)", "depth = 1")
             _expected_order(source, shape, whole=True)
         with source.block("except CodecError as e:"):
             source.add_all(f"e.under({source.bind('root', shape.root)})", "raise")
