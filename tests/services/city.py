@@ -47,7 +47,7 @@ class City:
         await self.nodes.pop(name).stop()
 
 
-async def open_gateway(mesh: LocalMesh, gate: Gate | None = None) -> HttpServer:
+async def open_gateway(mesh: LocalMesh, gate: Gate | None = None) -> tuple[HttpServer, Node]:
     """A gateway at a port of the loopback; it closes with the mesh."""
     import random
 
@@ -61,7 +61,7 @@ async def open_gateway(mesh: LocalMesh, gate: Gate | None = None) -> HttpServer:
     )
     node.attach(server)
     await node.start()
-    return server
+    return server, node
 
 
 async def send(

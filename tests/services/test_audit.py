@@ -33,7 +33,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     async def ride() -> None:
         async with LocalMesh() as mesh:
             await City(mesh, folder).start()
-            server = await open_gateway(mesh)
+            server, _ = await open_gateway(mesh)
             with Journal(folder / "journal.jsonl", "run") as journal:
                 gateway = Gateway(f"http://{server.address}", journal, 4)
                 done: list[int] = []

@@ -131,7 +131,7 @@ async def test_what_trips_had_left_over_is_settled_after_a_restart(city: City, m
     monkeypatch.setattr("services.trips.service.settling.Settling.sweep.__defaults__", (0.0,))
     await city.start("payments", "trips")
     async with asyncio.timeout(10):
-        while (await rider.get("t1")).state != trips.TripState.CHARGED:  # noqa: ASYNC110 - as a rider looks
+        while (await rider.get("t1")).state != trips.TripState.CHARGED:
             await asyncio.sleep(0.01)
 
 

@@ -86,6 +86,14 @@ async def test_releasing_twice_frees_nobody_elses_driver(fleet: rules.Fleet) -> 
     held = await rules.held_by(fleet, "t2")
     assert held is not None
     assert held.driver_id == "d1"
+    assert "d1" not in await ids(fleet)
+
+
+async def test_a_trip_that_is_over_gets_no_driver_again(fleet: rules.Fleet) -> None:
+    await rules.reserve(fleet, "t1", "d1")
+    await rules.release(fleet, "t1", CENTRE)
+    with pytest.raises(TripOver):
+        await rules.reserve(fleet, "t1", "d2")
 
 
 async def test_a_reservation_that_comes_after_the_release_finds_the_trip_over(fleet: rules.Fleet) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from city import open_gateway, send
+from prometheus_client import generate_latest
 
+import mesh
 from idl import pricing, trips
 from mesh.errors import Busy
 from mesh.testing import LocalMesh, fake, then, timeout
@@ -34,7 +36,7 @@ class Stage:
     async def __aenter__(self) -> Stage:
         await self.mesh.serve(pricing.Pricing, self.pricing)
         await self.mesh.serve(trips.Trips, self.trips)
-        self.server = await open_gateway(self.mesh, self.gate)
+        self.server, self.node = await open_gateway(self.mesh, self.gate)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -183,6 +185,19 @@ async def test_a_trace_goes_on(stage: Stage) -> None:
     assert span_id != "00f067aa0ba902b7"
 
 
+async def test_calls_behind_the_gateway_belong_to_the_trace(stage: Stage) -> None:
+    seen = []
+
+    def quote(request: pricing.QuoteRequest) -> pricing.Quote:
+        seen.append(mesh.current().trace)
+        return QUOTE
+
+    stage.pricing.answer("quote", quote)
+    _, _, headers = await stage.send("POST", "/quotes", ROUTE)
+    _, trace_id, span_id, _ = headers["Traceparent"].split("-")
+    assert (seen[0].id, f"{seen[0].parent_id:016x}") == (trace_id, span_id)
+
+
 @pytest.mark.parametrize("sent", ["", "00-zz-1-01", "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"])
 async def test_a_broken_trace_is_begun_anew(stage: Stage, sent: str) -> None:
     _, _, headers = await stage.send("GET", "/health", headers={"traceparent": sent})
@@ -214,11 +229,13 @@ async def test_a_client_that_goes_away_cancels_what_is_done_for_it(stage: Stage)
         b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
     )
     async with asyncio.timeout(5):
-        while not stage.pricing.calls:  # noqa: ASYNC110 - the request crosses a socket
+        while not stage.pricing.calls:
             await asyncio.sleep(0.001)
         assert stage.gate.inside == 1
         writer.close()
-        await stage.gate.empty()  # well before the contract's deadline of a second
+        await stage.gate.empty()
+    told = generate_latest(stage.node.metrics).decode()
+    assert 'method="Pricing::quote",outcome="cancelled",service="pricing"} 1.0' in told  # and did not time out
 
 
 async def test_stopping_answers_what_is_under_way(stage: Stage) -> None:

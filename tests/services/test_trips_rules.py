@@ -22,6 +22,7 @@ from services.trips.models import (
     UnknownTrip,
     WrongState,
 )
+from services.trips.service import states
 from services.trips.service.lifecycle import Lifecycle
 from services.trips.service.needs import Book
 from services.trips.service.settling import EXPIRE_AFTER_S, SETTLE_AFTER_S, Settling
@@ -262,6 +263,47 @@ async def test_a_match_that_comes_after_the_expiry(city: Lifecycle, settling: Se
         await city.request(ORDER)
     with pytest.raises(WrongState):
         await city.request(ORDER)
+
+
+@pytest.mark.parametrize("state", list(State))
+async def test_what_comes_late_changes_nothing(book: Book, state: State) -> None:
+    """Answers of others that arrive when the trip has gone on by other ways."""
+    charge_id = "first" if state is State.CHARGED else None
+    async with book.change() as trips:
+        await trips.add(models.Trip(ORDER, State.REQUESTED, 1.0))
+        await trips.put(models.Trip(ORDER, state, 1.0, "d1", charge_id))
+    late = {
+        "matched": lambda trips: states.matched(trips, "t1", "d2", 2.0),
+        "unmatched": lambda trips: states.unmatched(trips, "t1", 2.0),
+        "charged": lambda trips: states.charged(trips, "t1", "second", 2.0),
+        "expired": lambda trips: states.expire(trips, "t1", 2.0),
+    }
+    allowed = {
+        "matched": {State.REQUESTED, State.UNMATCHED},
+        "unmatched": {State.REQUESTED},
+        "charged": {State.FINISHED},
+        "expired": {State.REQUESTED, State.UNMATCHED, State.MATCHED},
+    }
+    for name, change in late.items():
+        if state in allowed[name]:
+            continue
+        async with book.change() as trips:
+            trip = await change(trips)
+        assert (trip.state, trip.driver_id, trip.charge_id, trip.changed_at) == (state, "d1", charge_id, 1.0), name
+
+
+async def test_a_trip_that_expires_while_it_is_matched(
+    city: Lifecycle, settling: Settling, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow(order: Order) -> str:
+        world.time += EXPIRE_AFTER_S
+        await settling.sweep()
+        return "d1"
+
+    monkeypatch.setattr(world, "match", slow)
+    with pytest.raises(WrongState, match="is expired, it cannot be matched"):
+        await city.request(ORDER)
+    assert (await city.get("t1")).driver_id is None
 
 
 def test_the_states_are_the_contracts() -> None:
