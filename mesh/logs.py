@@ -107,7 +107,7 @@ class JsonFormatter(logging.Formatter):
         stack = _stack(self, record)
         if stack:
             line["exc"] = _cut_middle(stack, MAX_STACK_CHARS)
-        return json.dumps(line, ensure_ascii=False, default=str).translate(_LINE_BREAKS)
+        return json.dumps(line, ensure_ascii=False, default=str).translate(JSON_ESCAPES)
 
 
 _COLORS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31;1m", "DEBUG": "\x1b[2m"}
@@ -128,13 +128,13 @@ class TextFormatter(logging.Formatter):
         if self._color and record.levelname in _COLORS:
             level = f"{_COLORS[record.levelname]}{level}\x1b[0m"
         pairs = {**where, **{key: _plain(value) for key, value in _extras(record)}}
-        tail = "".join(f" {key}={_escaped(str(value))}" for key, value in pairs.items())
-        message = _escaped(_cut(_message(record), MAX_MESSAGE_CHARS))
+        tail = "".join(f" {key}={escape_controls(str(value))}" for key, value in pairs.items())
+        message = escape_controls(_cut(_message(record), MAX_MESSAGE_CHARS))
         line = f"{_timestamp(record)[11:23]} {level} {service + ' ' if service else ''}{message}{tail}"
         stack = _stack(self, record)
         if stack:
             lines = _cut_middle(stack, MAX_STACK_CHARS).splitlines()
-            line += "".join(f"\n    | {_escaped(one)}" for one in lines)
+            line += "".join(f"\n    | {escape_controls(one)}" for one in lines)
         return line
 
 
@@ -231,11 +231,11 @@ def _timestamp(record: logging.LogRecord) -> str:
 
 
 # json.dumps leaves these as they are, and many readers of lines (and terminals) break at them.
-_LINE_BREAKS = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
+JSON_ESCAPES = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def _escaped(text: str) -> str:
+def escape_controls(text: str) -> str:
     """Control characters as `\\n`, `\\x1b`: nobody outside writes lines or colours into the log."""
     return _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
 

@@ -6,6 +6,7 @@ One rule: bounded. It is asked for when something is wrong, and then there may b
 from __future__ import annotations
 
 import asyncio
+import itertools
 import linecache
 import sys
 import threading
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+MAX_EXAMINED = 10_000  # tasks looked at: some 100 ms, during which the loop serves nobody
 MAX_TASKS = 200  # what a person reads; the count says how many there are
 MAX_FRAMES = 30
 MAX_THREADS = 100
@@ -26,11 +28,13 @@ def dump_stacks() -> str:
 
 def _tasks() -> Iterator[str]:
     tasks = asyncio.all_tasks()
+    examined = list(itertools.islice(tasks, MAX_EXAMINED))
     groups: dict[tuple[str, ...], list[str]] = {}
-    for task in tasks:
+    for task in examined:
         groups.setdefault(tuple(_task_frames(task)), []).append(task.get_name())
     ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
-    yield f"{len(tasks)} tasks, {len(groups)} different stacks"
+    only = f", of which {len(examined)} were looked at" if len(examined) < len(tasks) else ""
+    yield f"{len(tasks)} tasks{only}, {len(groups)} different stacks"
     for frames, names in ordered[:MAX_TASKS]:
         shown = ", ".join(sorted(names)[:5])
         yield f"\n{len(names)} x {shown}{', ...' if len(names) > 5 else ''}"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import random
 import sys
 import time
@@ -22,6 +21,7 @@ from mesh.cli.example import example
 from mesh.cli.exits import OK, CommandError, nearest
 from mesh.cli.json_body import BodyError, arguments, parse
 from mesh.cli.json_show import struct_to_json, to_json
+from mesh.cli.output import print_json, print_line
 from mesh.cli.spec import args_class, result_spec
 from mesh.contract.model import Method, Service
 from mesh.discovery import RegistryError
@@ -154,7 +154,10 @@ async def explain(node: Node, error: MeshError, args: argparse.Namespace) -> Non
 
 def _read_body(text: str | None) -> Any:
     if text == "-":
-        text = sys.stdin.read(MAX_BODY_CHARS + 1)
+        try:
+            text = sys.stdin.read(MAX_BODY_CHARS + 1)
+        except UnicodeDecodeError:
+            raise CommandError("the body on stdin is not text") from None
         if len(text) > MAX_BODY_CHARS:
             raise CommandError(f"the body on stdin is longer than {MAX_BODY_CHARS} characters")
     try:
@@ -191,7 +194,7 @@ async def _print_example(args: argparse.Namespace) -> int:
         else:
             service, method = await resolve(await stack.enter_async_context(node_for(args)), args)
     body = example(args_class(service, method), method.parameters, full=args.full)
-    print(json.dumps(body, indent=2, ensure_ascii=False))
+    print_json(body)
     return OK
 
 
@@ -220,9 +223,11 @@ def _show(
     if args.json:
         _print_json(args, outcome, **more)
     else:
-        print(json.dumps(shown, indent=2, ensure_ascii=False))
-        for line in (*(f"{key}: {value!r}" for key, value in reply.headers.items()), note):
-            print(line, end="\n" if line else "", file=sys.stderr)
+        print_json(shown)
+        for key, value in reply.headers.items():
+            print_line(f"{key}: {value}", error=True)
+        if note:
+            print_line(note, error=True)
     return EXIT_DECLARED if isinstance(outcome, Declared) else OK
 
 
@@ -240,7 +245,7 @@ def _print_json(
         "trace": trace.id,
         **more,
     }
-    print(json.dumps(answer, ensure_ascii=False))
+    print_json(answer, indent=None)
 
 
 def _row(error: MeshError) -> dict[str, Any]:
@@ -253,4 +258,5 @@ def _row(error: MeshError) -> dict[str, Any]:
         "may_have_run": kind.may_have_run,
         "repeat": kind.repeat.value,
         "exit": kind.exit,
+        "limit_ms": error.limit_ms,
     }

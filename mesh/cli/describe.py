@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,6 +12,7 @@ from thriftpy2.thrift import TType
 
 from mesh.cli import call, contracts
 from mesh.cli.exits import OK, CommandError
+from mesh.cli.output import print_json, print_line
 from mesh.cli.spec import args_class, kind_of, result_spec
 from mesh.cli.table import columns
 from mesh.contract.model import Contract, Field, Method, Service
@@ -33,9 +33,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 async def run(args: argparse.Namespace) -> int:
     contract = await _contract(args)
     if args.json:
-        print(json.dumps(as_dict(contract), indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(as_text(contract)))
+        print_json(as_dict(contract))
+        return OK
+    for block in as_text(contract):
+        for line in block.split("\n"):
+            print_line(line)
     return OK
 
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mesh.call import context as scopes
 from mesh.cli import call, exits, where
+from mesh.cli.output import print_json
 from mesh.cli.table import columns
 from mesh.discovery import Instance, RegistryError
 from mesh.errors import MeshError, UnknownService
@@ -74,7 +74,7 @@ async def run_list(args: argparse.Namespace) -> int:
         services = await _services(node)
         words = await _ask_all(node, [one for name in sorted(services) for one in services[name]])
     if args.json:
-        print(json.dumps([word.to_dict() for word in words], indent=2))
+        print_json([word.to_dict() for word in words])
         return exits.OK
     if not words:
         print("no service is registered")
@@ -104,7 +104,7 @@ async def run_health(args: argparse.Namespace) -> int:
         instances = await _instances(node, args)
         words = await _ask_all(node, instances)
     if args.json:
-        print(json.dumps([word.to_dict() for word in words], indent=2))
+        print_json([word.to_dict() for word in words])
     else:
         rows = [(word.instance.id, word.instance.address, word.process, word.traffic) for word in words]
         print(columns(("instance", "address", "process", "traffic"), rows))

@@ -21,6 +21,7 @@ from importlib import metadata
 from mesh import logs
 from mesh.cli import call, consul, describe, exits, idl, listing, up
 from mesh.cli.exits import CommandError
+from mesh.cli.output import print_line
 from mesh.config import ConfigError
 from mesh.errors import MeshError
 from mesh.version import VERSION
@@ -63,9 +64,12 @@ def _fail(error: Exception) -> int:
     else:
         text = f"internal error: {type(error).__name__}: {error}"
         advice, code = "this is a bug in mesh; --debug shows where", exits.INTERNAL
-    print(f"mesh: {text}", file=sys.stderr)
+    lines = text.splitlines() or [""]  # a contract may have several faults, a line each
+    print_line(f"mesh: {lines[0]}", error=True)
+    for line in lines[1:]:
+        print_line(f"  {line}", error=True)
     if advice:
-        print(f"  -> {advice}", file=sys.stderr)
+        print_line(f"  -> {advice}", error=True)
     return code
 
 

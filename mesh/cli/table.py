@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len
 
+from mesh.logs import escape_controls
+
 
 def columns(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table with its head in capitals, two spaces between columns, numbers to the right."""
-    body = [["-" if cell is None or cell == "" else str(cell) for cell in row] for row in rows]
+    body = [["-" if cell is None or cell == "" else escape_controls(str(cell)) for cell in row] for row in rows]
     right = [_numbers([row[i] for row in body]) for i in range(len(head))]
     lines = [[title.upper() for title in head], *body]
     widths = [max(cell_len(line[i]) for line in lines) for i in range(len(head))]

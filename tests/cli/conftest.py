@@ -24,6 +24,7 @@ service Shop {
   string crash()
   string echo(1: string header)
   list<places.Place> where()
+  oneway void shout(1: string text)
 } (owner = "retail", sla.availability = "99.5")
 """
 PLACES = "struct Place { 1: required string city }\n"
@@ -97,6 +98,9 @@ class Shop:
         context.reply_headers["seen-by"] = context.caller or ""
         context.reply_headers["trace"] = context.trace.id if context.trace else ""
         return context.headers.get(header, "")
+
+    async def shout(self, text: str) -> None:
+        raise AssertionError("TChannel carries no oneway methods")
 
     async def where(self) -> Any:
         return [self._module.places.Place(city="Montréal")]
