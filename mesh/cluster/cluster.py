@@ -24,6 +24,7 @@ from typing import Any
 from tornado.httpclient import AsyncHTTPClient
 
 from mesh.cluster import consul, plan, probes, report
+from mesh.cluster.changes import Changes, Listener
 from mesh.cluster.foreign import Foreign
 from mesh.cluster.guard import Guard
 from mesh.cluster.instance import Change, Instance, Spec, State
@@ -41,7 +42,6 @@ from mesh.discovery.agent import ConsulUnavailable
 
 CONSUL_READY_S = 30.0  # a dev agent has a leader after 3 s at the most where nothing else runs
 KEEPER_CHECK_S = 1.0
-Listener = Callable[[Change], None]
 
 
 class Cluster:
@@ -79,10 +79,7 @@ class Cluster:
         self._instances: dict[str, Instance] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sockets: dict[str, dict[str, socket.socket]] = {}
-        self._listeners: list[Listener] = []
-        self._woken = asyncio.Event()
-        self._broken: BaseException | None = None
-        self._state_due = False
+        self._changes = Changes(self._write_state)
         self._resources = contextlib.AsyncExitStack()
         self._guard: Guard
         self._http: AsyncHTTPClient
@@ -125,8 +122,7 @@ class Cluster:
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Calls `listener` on the loop with every change of an instance's state. Returns the way to stop that."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        return self._changes.subscribe(listener)
 
     # What can be asked for. Another process's way in (a control socket) would call these and nothing else.
 
@@ -142,14 +138,7 @@ class Cluster:
 
     async def until(self, condition: Callable[[], bool], timeout_s: float | None) -> None:
         """Waits for a condition on the instances; it is looked at after every change. Raises TimeoutError."""
-        async with asyncio.timeout(timeout_s):
-            while not condition():
-                if self._broken is not None:
-                    raise self._broken
-                self._woken.clear()
-                await self._woken.wait()
-        if self._state_due:
-            self._write_state()  # whoever waited for the state finds it in the file
+        await self._changes.until(condition, timeout_s)
 
     async def restart_instance(self, id: str, timeout_s: float = 60.0) -> None:
         """SIGTERM, its end, a new start; returns when it is ready again. Raises TimeoutError, ClusterError."""
@@ -200,6 +189,7 @@ class Cluster:
                 registry = await entered.enter_async_context(open_registry(self.registry))
                 self._foreign = Foreign(registry)
                 entered.push_async_callback(self._foreign.close)
+                self._changes.subscribe(self._register_foreign)
             for service, config in self.config.services.items():
                 self._open_shared(service, config)
                 for _ in range(config.instances):
@@ -262,7 +252,7 @@ class Cluster:
             guard=self._guard,
             restarts=Restarts(self.config.restart, self._rng),
             output=Output(self._run.logs / f"{spec.id}.log"),
-            changed=self._on_change,
+            changed=self._changes.happened,
         )
         self._instances[spec.id] = instance
         self._background(spec.id, instance.run())
@@ -274,9 +264,9 @@ class Cluster:
         task.add_done_callback(self._on_task_end)
 
     def _on_task_end(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            self._broken = task.exception()  # a bug here: it ends whoever waits instead of being lost
-            self._woken.set()
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._changes.broke(error)
 
     async def _keep_keeper(self, orphans: Orphans | None) -> None:
         while True:
@@ -286,25 +276,12 @@ class Cluster:
             if self._guard.ensure():
                 self._say("the keeper process had died; another one watches now")
 
-    # What follows from a change.
-
-    def _on_change(self, change: Change) -> None:
-        if not self._state_due:
-            self._state_due = True
-            asyncio.get_running_loop().call_soon(self._write_state)
-        self._woken.set()
+    def _register_foreign(self, change: Change) -> None:
         service = self.config.services.get(change.service)
         if self._foreign is not None and service is not None and service.register:
             self._foreign.follow(change, self._instances[change.id])
-        for listener in tuple(self._listeners):
-            listener(change)
-
-    def wake(self) -> None:
-        """Has `until` look at its condition again."""
-        self._woken.set()
 
     def _write_state(self) -> None:
-        self._state_due = False
         if self._run.owned:
             self._run.write_state(self.state())
 
