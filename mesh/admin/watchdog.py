@@ -27,6 +27,11 @@ log = logging.getLogger(__name__)
 MAX_FRAMES = 40  # the innermost; what lies outside of them is the loop and the program's start
 STUCK_S = 5.0  # a loop that stands this long may never come back: say so while it stands
 LOG_INTERVAL_S = 1.0  # a handler that blocks on every call would else write the log full
+# Little CPU says that it waited for something that should have been awaited, or that the machine is short of CPU.
+BLOCKED = (
+    "a handler blocked the event loop for %.0f ms, %.0f ms of them on the CPU; "
+    "use await, or a plain def handler, for blocking work"
+)
 # Bounds around what matters: a millisecond is normal, 100 ms a fault, 5 s an outage.
 _BUCKETS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -63,6 +68,7 @@ class Watchdog:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread = 0
         self._beat = 0.0
+        self._cpu = 0.0  # what the loop's thread had used of the CPU by then, in seconds
         self._suppressed = 0
         self._logged_at = float("-inf")
         self.blocked = 0
@@ -76,7 +82,7 @@ class Watchdog:
             return self
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
-        self._beat = self._clock()
+        self._beat, self._cpu = self._clock(), time.thread_time()
         self._timer = self._loop.call_later(self._interval, self._on_beat)
         self._thread = threading.Thread(target=self._watch, name="mesh-watchdog", daemon=True)
         self._thread.start()
@@ -92,13 +98,14 @@ class Watchdog:
     def _on_beat(self) -> None:
         now = self._clock()
         self._lag.observe(max(0.0, now - self._beat - self._interval))
+        self._cpu = time.thread_time()
         self._beat = now
         assert self._loop is not None
         self._timer = self._loop.call_later(self._interval, self._on_beat)
 
     def _watch(self) -> None:
         while not self._stop.wait(self._interval):
-            beat = self._beat
+            beat, cpu = self._beat, self._cpu
             if self._clock() - beat - self._interval < self._threshold:
                 continue
             frame = sys._current_frames().get(self._loop_thread)
@@ -107,9 +114,9 @@ class Watchdog:
             stack = "".join(traceback.format_list(traceback.extract_stack(frame)[-MAX_FRAMES:]))
             context = self._context_of_task()
             del frame
-            self._outlast(beat, stack, context)
+            self._outlast(beat, cpu, stack, context)
 
-    def _outlast(self, beat: float, stack: str, context: contextvars.Context | None) -> None:
+    def _outlast(self, beat: float, cpu: float, stack: str, context: contextvars.Context | None) -> None:
         """Waits until the loop beats again and logs what held it; once before that when it seems to be stuck."""
         self.blocked += 1
         self._blocked.inc()
@@ -118,26 +125,27 @@ class Watchdog:
             stood = self._clock() - beat - self._interval
             if stood > STUCK_S and not told:
                 told = True
-                self._tell(context, "the event loop has stood still for %.0f ms and still does", stood * 1000, stack)
+                self._tell(context, "the event loop has stood still for %.0f ms and still does", (stood * 1000,), stack)
         if self._beat != beat:
             stood = self._beat - beat - self._interval
-            self._tell(
-                context,
-                "a handler blocked the event loop for %.0f ms; use await, or a plain def handler, for blocking work",
-                stood * 1000,
-                stack,
-                again=told,
-            )
+            used = self._cpu - cpu
+            self._tell(context, BLOCKED, (stood * 1000, used * 1000), stack, again=told)
 
     def _tell(
-        self, context: contextvars.Context | None, text: str, stood_ms: float, stack: str, *, again: bool = False
+        self,
+        context: contextvars.Context | None,
+        text: str,
+        times_ms: tuple[float, ...],
+        stack: str,
+        *,
+        again: bool = False,
     ) -> None:
         now = self._clock()
         if now - self._logged_at < LOG_INTERVAL_S and not again:
             self._suppressed += 1
             return
         self._logged_at = now
-        extra: dict[str, object] = {"blocked_ms": round(stood_ms)}
+        extra: dict[str, object] = {"blocked_ms": round(times_ms[0])}
         if self._suppressed:
             extra["not_logged"] = self._suppressed
             self._suppressed = 0
@@ -146,7 +154,7 @@ class Watchdog:
             if log.isEnabledFor(logging.WARNING):
                 where, line = __file__, write.__code__.co_firstlineno
                 record = log.makeRecord(
-                    log.name, logging.WARNING, where, line, text, (stood_ms,), None, extra=extra, sinfo=stack.rstrip()
+                    log.name, logging.WARNING, where, line, text, times_ms, None, extra=extra, sinfo=stack.rstrip()
                 )
                 log.handle(record)
 
