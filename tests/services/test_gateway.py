@@ -235,7 +235,8 @@ async def test_a_client_that_goes_away_cancels_what_is_done_for_it(stage: Stage)
         writer.close()
         await stage.gate.empty()
     told = generate_latest(stage.node.metrics).decode()
-    assert 'method="Pricing::quote",outcome="cancelled",service="pricing"} 1.0' in told  # and did not time out
+    labels = 'caller="gateway",method="Pricing::quote",outcome="cancelled",service="pricing"'
+    assert f"rpc_client_calls_total{{{labels}}} 1.0" in told  # and did not time out
 
 
 async def test_stopping_answers_what_is_under_way(stage: Stage) -> None:
