@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import shlex
 import signal
 import sys
@@ -88,7 +87,7 @@ class _Session:
     def __init__(self, config: ClusterConfig, directory: Path, name: str, command: list[str], display: Display) -> None:
         self._display = display
         self._command = command
-        self._cluster = Cluster(config, directory, name=name, say=lambda text: display.say("note", text))
+        self._cluster = Cluster(config, directory, name=name, adopt=True, say=lambda text: display.say("note", text))
         self._main: asyncio.Task[int] | None = None
         self._signal = 0
         self._leaving = False
@@ -117,6 +116,7 @@ class _Session:
     async def _supervise(self) -> int:
         begun = time.monotonic()
         with self._display as display:
+            display.say("starting", self._plan())
             self._cluster.subscribe(display.change)
             refreshing = asyncio.create_task(self._refresh())
             try:
@@ -125,6 +125,12 @@ class _Session:
             finally:
                 refreshing.cancel()
                 self._leaving = True
+
+    def _plan(self) -> str:
+        config = self._cluster.config
+        count = sum(service.instances for service in config.services.values())
+        consul = "Consul and " if config.consul.enabled else ""
+        return f"cluster {self._cluster.name}: starting {consul}{count} instances of {len(config.services)} services"
 
     async def _inside(self, cluster: Cluster, begun: float) -> int:
         try:
@@ -143,9 +149,7 @@ class _Session:
     async def _run_command(self, cluster: Cluster) -> int:
         """In this session and process group: it is the user's program, on the user's terminal."""
         try:
-            child = await asyncio.create_subprocess_exec(
-                *self._command, env={**os.environ, **cluster.environment(), **cluster.mark()}
-            )
+            child = await cluster.run_program(self._command)
         except OSError as error:
             raise ClusterError(f"cannot run {self._command[0]}: {error.strerror}") from None
         try:

@@ -11,6 +11,7 @@ import pytest
 
 from mesh.cluster import ClusterError, State
 from mesh.cluster.keeper import MARK
+from mesh.discovery import open_registry
 
 pytestmark = pytest.mark.integration
 
@@ -35,7 +36,7 @@ async def reaches(cluster, id, state, timeout_s=10):
 async def eventually(condition):
     """For what no event tells: another process' file, a pid."""
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.02)
 
 
@@ -217,3 +218,20 @@ async def test_the_stop_takes_everything_and_the_doors_first(start, tmp_path):
     stopped = [id for id, state in order if state is State.STOPPED]
     assert stopped == ["door-1", "inner-1"]
     assert not any(map(alive, pids[:-1]))
+
+
+async def test_one_that_registers_nowhere_is_entered_while_it_is_ready(start):
+    cluster = await start(legacy={"ready": "tcp", "register": True}, other={})
+    await cluster.ready(20)
+    one = cluster.instance("legacy-1")
+    async with open_registry(cluster.registry) as registry:
+        watch = registry.watch("legacy")
+        listed = []
+        watch.subscribe(lambda instances: listed.append([entry.address for entry in instances]))
+        await eventually(lambda: listed[-1] == [one.listen])
+        await cluster.kill("legacy-1", hold=True)
+        await eventually(lambda: listed[-1] == [])
+        await cluster.start_instance("legacy-1")
+        await eventually(lambda: listed[-1] == [one.listen])
+        assert "other" not in await registry.services()
+        watch.close()

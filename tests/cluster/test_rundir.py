@@ -2,12 +2,9 @@
 
 import json
 import os
-import random
-import socket
 
 import pytest
 
-from mesh.cluster.ports import HIGHEST, LOWEST, Ports
 from mesh.cluster.rundir import ClusterError, RunDirectory
 
 pytestmark = pytest.mark.integration
@@ -52,35 +49,3 @@ async def test_the_lock_waits_for_the_keeper_of_a_dead_supervisor(tmp_path):
     os.close(keeper_has)
     async with RunDirectory(tmp_path, "city"):
         pass
-
-
-def test_a_taken_port_is_not_given_out(rng_with):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        busy = taken.getsockname()[1]
-        ports = Ports(rng_with(busy, 21_111, 21_111, 22_222))
-        assert (ports.take(), ports.take()) == (21_111, 22_222)
-
-
-def test_ports_lie_below_those_of_outgoing_connections(rng_with):
-    assert 1024 < LOWEST < HIGHEST < 32_768
-
-
-def test_a_shared_port_listens(rng_with):
-    with Ports(rng_with(23_232, 23_233)).listen() as shared, socket.create_connection(shared.getsockname(), timeout=5):
-        pass
-
-
-@pytest.fixture
-def rng_with():
-    """A random source that gives these ports first, and then others from where nothing listens."""
-
-    def make(*numbers):
-        left = list(numbers)
-
-        class Scripted(random.Random):
-            def randint(self, a, b):
-                return left.pop(0) if left else super().randint(a, b)
-
-        return Scripted(1)
-
-    return make

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -121,6 +122,31 @@ def consul_can_be_had():
     return True
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody can adopt orphans; docs/cluster.md says so")
+def test_not_even_a_daemon_without_session_and_environment_is_left(up, tmp_path):
+    daemon = "(setsid env -i sh -c 'trap : TERM; echo $$ >daemon; while :; do sleep 1; done' &)"
+    one = up("--json", alpha={"env": {"FAKE_CHILD": daemon}})
+    one.events_until("ready")
+    file = tmp_path / "daemon"
+    while not (file.exists() and file.read_text().strip()):
+        time.sleep(0.02)
+    pid = int(file.read_text())
+    start = keeper.start_of(pid)
+    while parent_of(pid) != one.process.pid:  # adopted
+        time.sleep(0.02)
+    time.sleep(3)  # the supervisor looks for orphans once a second
+    one.process.kill()
+    one.process.wait()
+    until = time.monotonic() + LEFT_BY_S
+    while keeper.start_of(pid) == start and time.monotonic() < until:
+        time.sleep(0.05)
+    assert keeper.start_of(pid) != start
+
+
+def parent_of(pid):
+    return next((row.ppid for row in keeper.rows() if row.pid == pid), None)
+
+
 @pytest.mark.parametrize("moment_s", [0.3, 0.4, 0.5, 0.6])
 def test_sigkill_in_the_middle_of_starting(up, moment_s):
     """Measured from the start of Python: before, while and after the children are forked, on any machine's speed."""
@@ -225,14 +251,15 @@ def test_run_of_a_cluster_that_does_not_get_ready_fails_and_says_why(up):
     assert one.processes() == []
 
 
-def test_plain_lines_where_there_is_no_terminal(up):
+def test_plain_lines_where_there_is_no_terminal(up, tmp_path):
     one = up(alpha={})
     lines = []
     for line in one.process.stdout:
         lines.append(line.rstrip("\n"))
         if "is ready after" in line:
             break
-    assert lines[0].startswith("alpha-1 starting (pid ")
-    assert lines[1] == "alpha-1 ready"
-    assert "registry file://" in lines[2]
+    assert lines[0] == f"cluster {tmp_path.name}: starting 1 instances of 1 services"
+    assert lines[1].startswith("alpha-1 starting (pid ")
+    assert lines[2] == "alpha-1 ready"
+    assert "registry file://" in lines[3]
     assert "\x1b" not in "".join(lines)
