@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from mesh.admin import Admin, AdminSources, Check, Health, Route, json_answer, server
+from mesh.admin import Admin, AdminSources, Check, Health, Route, dump, json_answer, server
 
 pytestmark = pytest.mark.integration
 
@@ -119,6 +119,31 @@ async def test_stack_shows_tasks_to_their_innermost_await_and_threads(admin: Adm
     block = text.split("3 x stuck-0")[1].split("\n\n")[0]
     assert block.index("outer") < block.index("inner_most") < block.index("Event.wait")
     assert "thread a-thread" in text
+
+
+async def test_many_tasks_are_counted_and_not_all_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dump, "MAX_EXAMINED", 10)
+    gate = asyncio.Event()
+    tasks = [asyncio.create_task(gate.wait()) for _ in range(50)]
+    await asyncio.sleep(0)
+    text = dump.dump_stacks()
+    gate.set()
+    await asyncio.gather(*tasks)
+    assert text.startswith("51 tasks, of which 10 were looked at, ")
+
+
+async def test_garbage_harms_nobody(admin: Admin) -> None:
+    address, port = admin.address.rsplit(":", 1)
+    for garbage in (b"\x00" * 1000, b"GET / HTTP/9.9\r\n\r\n", b"x" * 200_000, b"\x16\x03\x01\x02\x00\x01"):
+        reader, writer = await asyncio.open_connection(address, int(port))
+        writer.write(garbage)
+        writer.write_eof()
+        try:
+            assert b" 200 " not in await reader.read()
+        except ConnectionError:
+            pass  # cut off, which is as good
+        writer.close()
+    assert (await _ask(admin, "/health"))[0] == 200
 
 
 async def test_a_page_that_fails_tells_no_text_and_takes_no_other_along(
