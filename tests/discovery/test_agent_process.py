@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mesh.discovery.agent_process import PORTS, ConsulAgent
+from mesh.discovery.agent_process import PORTS, STOP_TIMEOUT_S, ConsulAgent
 from mesh.testing.consul import ConsulSpace
 from mesh.testing.leaks import no_leaks
 from tests.discovery.conftest import eventually
@@ -69,7 +69,7 @@ async def test_a_stopped_agent_still_ends(consul_binary: Path, tmp_path: Path) -
     await agent.start()
     assert agent.pid is not None
     os.kill(agent.pid, signal.SIGSTOP)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(STOP_TIMEOUT_S - 0.5):  # it was woken to end in order, not waited for and killed
         await agent.stop()
     assert not agent.running
 

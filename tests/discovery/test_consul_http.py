@@ -159,7 +159,9 @@ async def test_a_request_that_hangs_ends_at_its_own_deadline(
     await api.close()
 
 
-async def test_many_queries_block_side_by_side_and_others_still_pass(server: FakeServer) -> None:
+async def test_many_queries_block_side_by_side_and_others_still_pass(
+    server: FakeServer, caplog: pytest.LogCaptureFixture
+) -> None:
     async def answer(handler: RequestHandler) -> None:
         if "index" in handler.request.arguments:
             await server.hangs(handler)
@@ -179,6 +181,7 @@ async def test_many_queries_block_side_by_side_and_others_still_pass(server: Fak
         await asyncio.wait(polls)
         await eventually(lambda: server.closed_connections == 60)  # whoever stops waiting ends the connection too
         await api.close()
+    assert [record for record in caplog.records if record.name.startswith("tornado")] == []
 
 
 async def test_closing_ends_what_is_under_way(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
