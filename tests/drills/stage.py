@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import random
+import shutil
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mesh.cluster import Change, Cluster, ClusterConfig, ServiceConfig, State, load
+from mesh.cluster.rundir import RunDirectory
 from mesh.node import Node
 from tests.drills.echo_service import LEDGER
 from tests.drills.traffic import Book, Traffic
@@ -59,10 +61,11 @@ def arguments(description: str | None, **defaults: float) -> argparse.Namespace:
 @contextlib.asynccontextmanager
 async def stage(name: str, rate_per_s: float, *, directory: Path = ROOT) -> AsyncIterator[Stage]:
     """The cluster `drill-NAME`, ready and under traffic. Leaving it waits for every call's end."""
+    async with RunDirectory(directory, f"drill-{name}") as run:  # a drill begins with an empty city
+        shutil.rmtree(run.path / "data", ignore_errors=True)
     cluster = Cluster(plan(), directory, name=f"drill-{name}", say=note)
     async with cluster:
         ledger = cluster.state_file.parent / "data" / "echo" / LEDGER
-        ledger.unlink(missing_ok=True)
         await cluster.ready()
         cluster.subscribe(_show_trouble)
         note(f"{len(cluster.instances)} processes ready; {rate_per_s:g} calls/s from now on")
