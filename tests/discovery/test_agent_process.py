@@ -107,7 +107,11 @@ async def test_it_dies_with_its_parent(consul_binary: Path, tmp_path: Path) -> N
         assert psutil.pid_exists(pid)
         parent.kill()
         parent.wait()
-        await eventually(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+        try:
+            await eventually(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+        except AssertionError:
+            os.kill(pid, signal.SIGKILL)  # a test that fails leaves nothing behind either
+            raise
 
 
 async def test_a_cancelled_start_leaves_no_process(consul_binary: Path, tmp_path: Path) -> None:
