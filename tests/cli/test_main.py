@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -123,33 +124,39 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("mesh ")
 
 
-def _start(*arguments: str, **more: Any) -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def _started(*arguments: str, **more: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """`mesh ARGUMENTS` as a process of its own, gone at the end whatever happened."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MESH_")}
     command = [sys.executable, "-m", "mesh.cli.main", *arguments]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, **more)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, **more) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.integration
 def test_ctrl_c_is_130_without_a_traceback() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        peer = "127.0.0.1:%d" % silent.getsockname()[1]  # noqa: UP031
-        started = _start("call", "shop", "Shop::buy", "--peer", peer)
+        host, port = silent.getsockname()
         silent.settimeout(30)
-        connection, _ = silent.accept()  # now it waits for an answer that does not come
-        with connection:
-            started.send_signal(signal.SIGINT)
-            _, err = started.communicate(timeout=30)
-    assert (started.returncode, err) == (130, b"")
+        with _started("call", "shop", "Shop::buy", "--peer", f"{host}:{port}") as process:
+            connection, _ = silent.accept()  # now it waits for an answer that does not come
+            with connection:
+                process.send_signal(signal.SIGINT)
+                _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, b"")
 
 
 @pytest.mark.integration
-def test_a_reader_that_goes_away(tmp_path: Path) -> None:
+def test_a_reader_that_goes_away() -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    folder = Path(__file__).parents[2] / "idl"
+    contract = Path(__file__).parents[2] / "idl" / "pricing.thrift"
     try:
-        started = _start("describe", "--idl", str(folder / "pricing.thrift"), stdout=writing)
+        with _started("describe", "--idl", str(contract), stdout=writing) as process:
+            _, err = process.communicate(timeout=30)
     finally:
         os.close(writing)
-    _, err = started.communicate(timeout=30)
-    assert (started.returncode, err) == (141, b"")
+    assert (process.returncode, err) == (141, b"")
