@@ -65,7 +65,6 @@ class Inbound:
             raise ProtocolBreach(f"{id} is no number for a call")
         if id in self.calls or id in self.halves.by_id:
             raise ProtocolBreach(f"call {id} came while call {id} is under way")
-        self.over.discard(id)
         try:
             self._admit(frame)
             opening = open_call(frame.service, frame.headers, frame.checksum)

@@ -73,9 +73,10 @@ class AnswerOpening(Opening):
 
 
 class CallOpening(Opening):
-    """`answer` is the opening of this call's answer: argument scheme and checksum type in kind."""
+    """`answer` is the opening of this call's answer: argument scheme and checksum type in kind. `starts` has the
+    sums over what most calls start with, a method's name as arg1 and an arg2 without headers, by that name."""
 
-    __slots__ = ("_starts", "answer", "service")
+    __slots__ = ("answer", "service", "starts")
 
     def __init__(
         self,
@@ -89,17 +90,15 @@ class CallOpening(Opening):
         super().__init__(raw, headers, sum, layout)
         self.service = service
         self.answer = answer
-        self._starts: dict[bytes, int] = {}
+        self.starts: dict[bytes, int] = {}
 
     def sum_start(self, arg1: bytes) -> int:
-        """The sum over arg1 and an arg2 without headers, with which most calls start: one of a few methods' names."""
-        sum = self._starts.get(arg1)
-        if sum is None:
-            sum = self.sum(NO_HEADERS, self.sum(arg1, 0))
-            if len(arg1) <= _KEPT_NAME_BYTES:
-                if len(self._starts) >= KEPT:
-                    self._starts.clear()
-                self._starts[arg1] = sum
+        """The sum over arg1 and an arg2 without headers. Goes into `starts`, which the next call looks at first."""
+        sum = self.sum(NO_HEADERS, self.sum(arg1, 0))
+        if len(arg1) <= _KEPT_NAME_BYTES:
+            if len(self.starts) >= KEPT:
+                self.starts.clear()
+            self.starts[arg1] = sum
         return sum
 
 

@@ -66,7 +66,7 @@ class QuickReader:
         halves = inbound.halves.by_id
         if stop > end or flags or not ttl_ms or not 0 < id < NO_MESSAGE or length > MAX_ARG1_BYTES:
             return 0
-        if id in calls or id in halves or id in inbound.over.until or len(calls) + len(halves) >= self._most_calls:
+        if id in calls or id in halves or len(calls) + len(halves) >= self._most_calls:
             return 0
         if inbound.draining is not None:
             return 0
@@ -77,7 +77,9 @@ class QuickReader:
         size2, two, size3 = _THREE(data, at)
         if size2 == 2 and two == 0:
             arg2 = NO_HEADERS
-            sum = opening.sum_start(arg1)
+            sum = opening.starts.get(arg1)
+            if sum is None:
+                sum = opening.sum_start(arg1)
             at += 6
         else:
             at += 4 + size2

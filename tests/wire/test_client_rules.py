@@ -105,6 +105,8 @@ def test_rule(rule: Rule, step: int, warm: bool) -> None:
         assert (event.ok if isinstance(event, ResponseReceived) else event.code) == rule.comes[1]
     assert client.closing is rule.closes
     assert client.outbound_in_flight == (0 if rule.comes else 1)
+    if rule.comes:
+        assert client._outbound.halves.by_id == {}
 
 
 @pytest.mark.parametrize(

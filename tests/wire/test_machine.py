@@ -7,12 +7,14 @@ mistake ends the connection; and when all has been delivered nothing is left in 
 from __future__ import annotations
 
 import functools
+import os
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from mesh.wire import (
     CallExpired,
@@ -203,3 +205,10 @@ class Pipe(RuleBasedStateMachine):
 
 TestPipe = Pipe.TestCase
 TestPipe.settings = settings(max_examples=60, stateful_step_count=40)
+
+
+@pytest.mark.soak
+def test_pipe_soak(soak_record: Callable[..., None]) -> None:
+    cases = max(60, int(os.environ.get("THRIFTMESH_SOAK_CASES", "100000")) // 100)
+    run_state_machine_as_test(Pipe, settings=settings(max_examples=cases, stateful_step_count=80))
+    soak_record(cases=cases, steps=80)

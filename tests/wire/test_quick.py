@@ -121,6 +121,13 @@ def test_on_damaged_frames(data: st.DataObject) -> None:
         read_both(make, [bytes(frame) + call(77) + answer(3)])
 
 
+def test_an_arg1_that_looks_like_what_should_follow_it() -> None:
+    """An answer's arg1 is empty everywhere, and the layout counts on it."""
+    sly = bytes.fromhex("0002 0000 0010") + bytes(12)
+    (event,) = read_both(warm_client, [answer(3, sly, b"", b"", checksum=0)])
+    assert event.arg3 == b""  # type: ignore[union-attr]
+
+
 def test_the_fast_path_is_taken() -> None:
     """Else all of the above would compare the general reader with itself."""
     server, client = warm_server(), warm_client()
@@ -159,7 +166,7 @@ def test_many_methods_do_not_pile_up() -> None:
         assert event.arg1 == f"Echo::m{id}".encode()  # type: ignore[union-attr]
     opening = server._inbound.openings.last
     assert opening is not None
-    assert len(opening._starts) <= 64
+    assert len(opening.starts) <= 64
 
 
 def test_limits_below_a_frame_leave_it_to_the_general_reader() -> None:

@@ -253,6 +253,11 @@ def test_busy_above_the_calls_that_may_be_under_way() -> None:
     assert errors(server.data_to_send()) == [(4, 3, "2 calls of this connection are under way; that is the limit")]
     server.respond(2, ok=True, arg2=b"", arg3=b"", now=0.0)
     assert kinds(server.receive(call(5), 0.0)) == ["CallReceived"]
+    server.respond(3, ok=True, arg2=b"", arg3=b"", now=0.0)
+    server.data_to_send()
+    for half_counts in (call(6, b"a", b"b", flags=1), call(7, b"a", b"b", flags=1), call(8)):
+        assert server.receive(half_counts, 0.0) == []
+    assert [(id, code) for id, code, _ in errors(server.data_to_send())] == [(7, 3), (8, 3)]
 
 
 def test_tracing_comes_back_in_answers_and_errors() -> None:
