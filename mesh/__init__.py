@@ -7,7 +7,7 @@
 A package of contracts is `import mesh; mesh.contracts(__name__)` beside its `.thrift` files.
 """
 
-from mesh.call import Context, baggage, current, deadline, headers
+from mesh.call import Context, baggage, current, deadline, headers, tracing
 from mesh.contract import ContractError, contracts, load
 from mesh.errors import MeshError
 from mesh.node import Client, Node, run
@@ -15,5 +15,5 @@ from mesh.version import VERSION as __version__
 
 __all__ = [
     "Client", "Context", "ContractError", "MeshError", "Node", "__version__", "baggage", "contracts", "current",
-    "deadline", "headers", "load", "run",
+    "deadline", "headers", "load", "run", "tracing",
 ]  # fmt: skip

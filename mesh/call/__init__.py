@@ -2,7 +2,7 @@
 
 from mesh.call.call import OK, Call, Declared, Filter, Ok, Outcome, Reply, Service, outcome_label
 from mesh.call.clock import Clock, LoopClock, Timer
-from mesh.call.context import Context, baggage, current, current_or_none, deadline, headers
+from mesh.call.context import Context, baggage, current, current_or_none, deadline, headers, tracing
 from mesh.call.stack import Layer, Stack, apply
 from mesh.call.timers import TimerWheel
 from mesh.call.trace import Trace
@@ -10,5 +10,5 @@ from mesh.call.trace import Trace
 __all__ = [
     "OK", "Call", "Clock", "Context", "Declared", "Filter", "Layer", "LoopClock", "Ok", "Outcome", "Reply", "Service",
     "Stack", "Timer", "TimerWheel", "Trace", "apply", "baggage", "current", "current_or_none", "deadline", "headers",
-    "outcome_label",
+    "outcome_label", "tracing",
 ]  # fmt: skip

@@ -160,6 +160,13 @@ def baggage(values: Mapping[str, str] | None = None, /, **more: str) -> Iterator
         yield context
 
 
+@contextmanager
+def tracing(trace: Trace) -> Iterator[Context]:
+    """Calls made inside are children of `trace`: for what comes in by another door than RPC (HTTP, a queue)."""
+    with _scope(current().replace(trace=trace)) as context:
+        yield context
+
+
 def _check_texts(what: str, values: Mapping[str, str]) -> None:
     for key, value in values.items():
         if not isinstance(key, str) or not isinstance(value, str):

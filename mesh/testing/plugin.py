@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import pytest
 
+from mesh.testing.consul import consul, consul_agent, consul_binary
 from mesh.testing.local import LocalMesh
+
+__all__ = ["consul", "consul_agent", "consul_binary", "memory_mesh"]
 
 
 @pytest.fixture

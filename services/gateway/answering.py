@@ -17,7 +17,6 @@ from tornado.web import HTTPError, RequestHandler
 
 import mesh
 from mesh.call import trace as traces
-from mesh.call.context import context_var, current
 from mesh.errors import Busy, MeshError
 from services.gateway.models import Refused
 from services.gateway.remote import City
@@ -57,16 +56,6 @@ class Gate:
         await self._empty.wait()
 
 
-@contextlib.contextmanager
-def traced(trace: traces.Trace) -> Iterator[None]:
-    """Calls made inside are children of `trace`."""
-    token = context_var.set(current().replace(trace=trace))
-    try:
-        yield
-    finally:
-        context_var.reset(token)
-
-
 class Answering(RequestHandler):
     """The base of every handler."""
 
@@ -84,7 +73,7 @@ class Answering(RequestHandler):
     async def answer(self, work: Callable[[], Awaitable[dict[str, Any]]], status: int = 200) -> None:
         """Answers with what `work` gives, or with why it could not."""
         try:
-            with self._gate.entered(), traced(self.trace), self._deadline():
+            with self._gate.entered(), mesh.tracing(self.trace), self._deadline():
                 self._work = asyncio.ensure_future(_awaited(work))
                 body = await self._work
         except Refused as error:

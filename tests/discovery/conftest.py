@@ -19,9 +19,6 @@ from mesh.call.clock import LoopClock
 from mesh.discovery.answer import Answer
 from mesh.discovery.consul_registry import ConsulRegistry
 from mesh.discovery.registry import Instance, RegistryError
-from mesh.testing.consul import consul, consul_agent, consul_binary
-
-__all__ = ["consul", "consul_agent", "consul_binary"]
 
 
 async def eventually(holds: Callable[[], bool], within_s: float = 10.0, every_s: float = 0.005) -> float:
