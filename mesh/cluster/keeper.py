@@ -89,7 +89,12 @@ def start_of(pid: int) -> float | None:
     if rows is proc_rows:
         row = _proc_row(pid)
         return row.start if row is not None else None
-    return next((row.start for row in rows() if row.pid == pid), None)
+    import psutil
+
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return None
 
 
 def belonging(table: Iterable[Row], run: str, leaders: Mapping[int, float], spare: Collection[int]) -> list[Row]:
@@ -119,19 +124,22 @@ def belonging(table: Iterable[Row], run: str, leaders: Mapping[int, float], spar
 def send(row: Row, number: signal.Signals) -> None:
     """Signals exactly the process that `row` describes, or nobody."""
     try:
-        if hasattr(
-            os, "pidfd_open"
-        ):  # Linux: holds the process while it is looked at, so that no other gets the signal
-            pidfd = os.pidfd_open(row.pid)
-            try:
-                if start_of(row.pid) == row.start:
-                    signal.pidfd_send_signal(pidfd, number)
-            finally:
-                os.close(pidfd)
-        elif start_of(row.pid) == row.start:
+        # Linux: holds the process while it is looked at, so that no later one with its pid can get the signal.
+        pidfd = os.pidfd_open(row.pid)
+    except (AttributeError, OSError):
+        pidfd = -1
+    try:
+        if start_of(row.pid) != row.start:
+            return
+        if pidfd >= 0:
+            signal.pidfd_send_signal(pidfd, number)
+        else:
             os.kill(row.pid, number)
     except (ProcessLookupError, PermissionError):
         pass  # gone meanwhile, or it has become another user's
+    finally:
+        if pidfd >= 0:
+            os.close(pidfd)
 
 
 def sweep(find: Callable[[], list[Row]], *, term_s: float, give_up_s: float, quiet_s: float) -> list[Row]:

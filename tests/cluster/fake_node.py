@@ -18,9 +18,12 @@ BEGUN = time.monotonic()
 
 
 class Admin(http.server.BaseHTTPRequestHandler):
+    scrapes = 0
+
     def do_GET(self):
         if self.path == "/metrics":
-            self.answer(200, os.environ.get("FAKE_METRICS", ""), "text/plain")
+            Admin.scrapes += 1
+            self.answer(200, os.environ.get("FAKE_METRICS", "").replace("SCRAPES", str(Admin.scrapes)), "text/plain")
             return
         ready = time.monotonic() - BEGUN >= float(os.environ.get("FAKE_READY_AFTER_S", "0"))
         ready = ready and not os.path.exists(os.environ.get("FAKE_UNREADY_FILE", "/nonexistent"))

@@ -235,3 +235,23 @@ async def test_one_that_registers_nowhere_is_entered_while_it_is_ready(start):
         await eventually(lambda: listed[-1] == [one.listen])
         assert "other" not in await registry.services()
         watch.close()
+
+
+METRICS = """
+rpc_server_calls_total{caller="a",service="alpha",method="A::b",outcome="ok"} SCRAPES
+rpc_server_latency_seconds_bucket{service="alpha",method="A::b",le="0.1"} SCRAPES
+rpc_server_latency_seconds_bucket{service="alpha",method="A::b",le="+Inf"} SCRAPES
+"""
+
+
+async def test_the_figures_of_an_instance(start, monkeypatch):
+    monkeypatch.setattr("mesh.cluster.usage.INTERVAL_S", 0.05)
+    cluster = await start(alpha={"env": {"FAKE_METRICS": METRICS}}, foreign={"env": {"FAKE_METRICS": "<html>"}})
+    await cluster.ready(20)
+    usage = cluster.instance("alpha-1").usage
+    await eventually(lambda: usage.calls_per_s and usage.p99_ms and usage.cpu is not None and usage.rss_bytes)
+    assert usage.p99_ms == pytest.approx(99)
+    assert usage.rss_bytes > 1_000_000
+    other = cluster.instance("foreign-1").usage
+    await eventually(lambda: other.rss_bytes)
+    assert other.p99_ms is None
