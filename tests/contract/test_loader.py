@@ -10,6 +10,8 @@ import pytest
 import thriftpy2
 from hypothesis import given
 from hypothesis import strategies as st
+from ply import yacc
+from thriftpy2.parser import parser as thrift_grammar
 from thriftpy2.thrift import TException, TPayload
 
 from mesh.contract import ContractError, contract_of, grammar, load, load_texts, service_of
@@ -208,6 +210,13 @@ def test_a_long_chain_of_includes_is_loaded_or_refused() -> None:
     chain = {f"f{n}.thrift": f'include "f{n + 1}.thrift"' for n in range(150)} | {"f150.thrift": "struct Last { }"}
     loaded = load_texts(chain, "f0.thrift")
     assert len(loaded.texts) == 151
+
+
+def test_the_grammar_is_thriftpy2s() -> None:
+    """Also in the order of its rules: PLY takes the first of two that could both be meant."""
+    grammar.parse("", "a")
+    theirs = yacc.yacc(module=thrift_grammar, debug=False, write_tables=False)
+    assert [str(rule) for rule in grammar._parser.productions] == [str(rule) for rule in theirs.productions]
 
 
 def test_a_large_file_takes_time_in_proportion() -> None:

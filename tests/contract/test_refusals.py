@@ -200,7 +200,8 @@ def test_what_is_right_beside_all_this_loads(tmp_path: Path) -> None:
         const bool ONE = 1
         const double WHOLE = 3
         enum E { A = 1, B, C = 0x10, D }
-        struct S { 32767: E e = E.D, 1: E f = 2; 2: set<list<i8>> keys = [[127], []] }
+        const set<list<i8>> KEYS = [[127], []]
+        struct S { 32767: E e = E.D, 1: E f = 2; 2: set<i8> keys = [127, -128] }
         """,
     )
     module = loaded.module
@@ -209,4 +210,5 @@ def test_what_is_right_beside_all_this_loads(tmp_path: Path) -> None:
     assert type(module.WHOLE) is float
     assert module.E._NAMES_TO_VALUES == {"A": 1, "B": 2, "C": 16, "D": 17}
     made = module.S()
-    assert (made.e, made.f, made.keys) == (17, 2, {(127,), ()})
+    assert (made.e, made.f, made.keys) == (17, 2, {127, -128})
+    assert module.KEYS == {(127,), ()}
