@@ -93,8 +93,8 @@ RULES = [
     refused("an empty as", call(headers=(("as", ""), ("cn", "me"))), "'as'"),
     refused("no cn", call(headers=(("as", "thrift"),)), "'cn'"),
     refused("a header that is no text", call(headers=b"\x02\x02as\x01\xff\x02cn\x02me"), "UTF-8"),
-    refused("arg1 too long", call(2, b"x" * 16_385, b"", b""), "arg1"),
-    Rule("arg1 just not too long", call(2, b"x" * 16_384, b"", b""), ["CallReceived"]),
+    refused("arg1 too long", call(2, b"x" * 16_385, b"\0\0", b"y"), "arg1"),
+    Rule("arg1 just not too long", call(2, b"x" * 16_384, b"\0\0", b"y"), ["CallReceived"]),
     refused("arg1 too long in two frames", b"".join((
         call(2, b"x" * 16_000, flags=1), more(0x13, 2, b"x" * 385, flags=1, seed=summed(b"x" * 16_000)),
     )), "arg1"),
