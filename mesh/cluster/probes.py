@@ -10,7 +10,7 @@ import json
 import socket
 from collections.abc import Awaitable, Callable
 
-from tornado.httpclient import AsyncHTTPClient, HTTPError
+from tornado.httpclient import AsyncHTTPClient, HTTPError, HTTPResponse
 from tornado.netutil import Resolver
 
 Probe = Callable[[], Awaitable[str]]  # "" when ready, else why not
@@ -37,6 +37,7 @@ def new_http_client() -> AsyncHTTPClient:
 async def fetch(http: AsyncHTTPClient, url: str) -> tuple[int, bytes]:
     """Status and body; status 0 and the reason as the body when there was no answer."""
     asked = http.fetch(url, raise_error=False, connect_timeout=PROBE_S, request_timeout=PROBE_S)
+    asked.add_done_callback(_seen)
     try:
         # Shielded: Tornado logs an error for a request whose asker was cancelled; left alone it ends within PROBE_S.
         answer = await asyncio.shield(asked)
@@ -45,6 +46,12 @@ async def fetch(http: AsyncHTTPClient, url: str) -> tuple[int, bytes]:
     if answer.code == 599:  # Tornado's own code for "none came"
         return 0, str(answer.error).encode()
     return answer.code, answer.body
+
+
+def _seen(asked: asyncio.Future[HTTPResponse]) -> None:
+    """Takes note of how it ended, so that nobody complains when the asker has gone."""
+    if not asked.cancelled():
+        asked.exception()
 
 
 def health(http: AsyncHTTPClient, admin: str) -> Probe:

@@ -1,6 +1,7 @@
 """A cluster of real processes: start, readiness, crashes, restarts, stop."""
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -255,3 +256,14 @@ async def test_the_figures_of_an_instance(start, monkeypatch):
     other = cluster.instance("foreign-1").usage
     await eventually(lambda: other.rss_bytes)
     assert other.p99_ms is None
+
+
+async def test_an_instance_that_ends_while_it_is_asked_leaves_no_complaint(start, caplog):
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
+    cluster = await start(gone={"command": ["sh", "-c", "sleep 0.11"], "instances": 4})
+    await cluster.until(lambda: all(one.state is State.FAILED for one in cluster.instances), 20)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert complaints == []
+    assert caplog.text == ""
