@@ -21,7 +21,7 @@ from typing import Any
 from mesh.contract.codec import checks, skip
 from mesh.contract.codec.errors import CodecError
 from mesh.contract.codec.literal import literal
-from mesh.contract.codec.shape import Shape, bounded, bounds
+from mesh.contract.codec.shape import Shape, bounded, bounds, one_arm
 from mesh.contract.codec.source import Source
 from mesh.contract.codec.types import MAX_DEPTH, Slot
 from mesh.contract.codec.values import Head, Values
@@ -156,17 +156,12 @@ def _maybes(source: Source, values: Values, group: list[Slot]) -> None:
     source.add("h = d[o:o + 3]")
     for position, slot in enumerate(group):
         with source.block(f"if h == {slot.header!r}:"):
-            _headed(source, values, slot, "o + 3", 3)
+            head = values.head(slot.type, slot.var)
+            source.add(f"at = {slot.name!r}")
+            values.read_head(head, "o + 3", 3)
+            _value(source, values, slot, head, named=True)
             if position + 1 < len(group):
                 source.add("h = d[o:o + 3]")
-
-
-def _headed(source: Source, values: Values, slot: Slot, start: str, skipped: int) -> None:
-    """Reads a field whose header, which has been seen, begins `skipped` bytes before `start`."""
-    head = values.head(slot.type, slot.var)
-    source.add(f"at = {slot.name!r}")
-    values.read_head(head, start, skipped)
-    _value(source, values, slot, head, named=True)
 
 
 def _value(source: Source, values: Values, slot: Slot, head: Head, named: bool = False) -> None:
@@ -190,32 +185,37 @@ def _any_order(source: Source, shape: Shape) -> None:
         word = "if"
         for slot in shape.slots:
             with source.block(f"{word} i == {slot.id}:"):
-                source.add(f"at = {slot.name!r}")
-                with source.block(f"if t != {slot.type.code}:"):
-                    source.add(f"raise unfit({source.bind('kind', slot.type.name)}, t)")
-                with source.block(f"if {slot.var} is not None:"):
-                    source.add("raise twice('field')")
-                head = values.head(slot.type, slot.var)
-                values.read_head(head, "o", 0)
-                _value(source, values, slot, head, named=True)
+                _known(source, values, slot)
             word = "elif"
         with source.block("else:" if shape.slots else "if True:"):
-            if shape.closed:
-                source.add("raise unknown_in_result(i)")
-            else:
-                source.add("at = f'<unknown field {i}>'")
-                with source.block("if i < 0:"):
-                    source.add("raise negative_id()")
-                source.add("o = skip(d, o, n, t, depth)")
+            _unknown(source, shape)
+
+
+def _known(source: Source, values: Values, slot: Slot) -> None:
+    """A field whose header has been read: its type is in `t`."""
+    source.add(f"at = {slot.name!r}")
+    with source.block(f"if t != {slot.type.code}:"):
+        source.add(f"raise unfit({source.bind('kind', slot.type.name)}, t)")
+    with source.block(f"if {slot.var} is not None:"):
+        source.add("raise twice('field')")
+    head = values.head(slot.type, slot.var)
+    values.read_head(head, "o", 0)
+    _value(source, values, slot, head, named=True)
+
+
+def _unknown(source: Source, shape: Shape) -> None:
+    if shape.closed:
+        source.add("raise unknown_in_result(i)")
+        return
+    source.add("at = f'<unknown field {i}>'")
+    with source.block("if i < 0:"):
+        source.add("raise negative_id()")
+    source.add("o = skip(d, o, n, t, depth)")
 
 
 def _finish(source: Source, shape: Shape, whole: bool) -> None:
     """After the stop byte at `o`: what must be there, the defaults of what is not, and the value itself."""
-    if shape.union:
-        names = tuple(slot.name for slot in shape.slots)
-        there = " + ".join(f"({slot.var} is not None)" for slot in shape.slots)
-        with source.block(f"if {there or '0'} != 1:"):
-            source.add(f"raise not_one_arm({names!r}, ({shape.vars}))")
+    one_arm(source, shape)
     required = shape.required
     if required:
         with source.block(f"if {' or '.join(f'{slot.var} is None' for slot in required)}:"):

@@ -5,6 +5,7 @@ A struct, a method's arguments and a method's result differ only here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -45,7 +46,17 @@ class Shape:
 
     @property
     def required(self) -> tuple[Slot, ...]:
-        return tuple(slot for slot in self.slots if slot.field.required)
+        return tuple(slot for slot in self.slots if slot.field.required and not self.union)
+
+
+def one_arm(source: Source, shape: Shape) -> None:
+    """Adds the check that exactly one field of a union is there."""
+    if not shape.union:
+        return
+    names = tuple(slot.name for slot in shape.slots)
+    there = " + ".join(f"({slot.var} is not None)" for slot in shape.slots)
+    with source.block(f"if {there or '0'} != 1:"):
+        source.add(f"raise not_one_arm({names!r}, ({shape.vars}))")
 
 
 def bounds(source: Source, slot: Slot, var: str) -> None:
@@ -74,6 +85,4 @@ def bounded(slot: Slot) -> bool:
 
 
 def _matcher(pattern: str) -> Callable[[str], Any]:
-    import re
-
     return re.compile(pattern).fullmatch

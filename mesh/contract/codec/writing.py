@@ -20,7 +20,7 @@ from typing import Any
 from mesh.contract.codec import checks
 from mesh.contract.codec.errors import CodecError
 from mesh.contract.codec.parts import Parts
-from mesh.contract.codec.shape import Shape, bounded, bounds
+from mesh.contract.codec.shape import Shape, bounded, bounds, one_arm
 from mesh.contract.codec.source import Source
 from mesh.contract.codec.types import MAX_DEPTH, Slot
 
@@ -125,10 +125,7 @@ def _exact(source: Source, shape: Shape) -> None:
             if slot.expected:
                 _field(source, parts, slot, exact=True)
             else:
-                parts.flush()
-                with source.block(f"if {slot.var} is not None:"):
-                    _field(source, parts, slot, exact=False)
-                    parts.flush()
+                _maybe(source, parts, slot)
         parts.constant(b"\x00")
         source.add(f"return {parts.joined()}")
 
@@ -136,6 +133,17 @@ def _exact(source: Source, shape: Shape) -> None:
 def _exact_type(source: Source, slot: Slot) -> str:
     name = Parts.exact_type(slot.type)
     return source.bind("cls", slot.type.cls) if name is None else name
+
+
+def _maybe(source: Source, parts: Parts, slot: Slot) -> None:
+    """A field that may be None, or of a type that has to be looked at."""
+    parts.flush()
+    with source.block(f"if {slot.var} is not None:"):
+        _field(source, parts, slot, exact=False)
+        parts.flush()
+    if slot.field.required:
+        with source.block("else:"):
+            source.add_all(f"at = {slot.name!r}", "raise absent()")
 
 
 def _field(source: Source, parts: Parts, slot: Slot, exact: bool) -> None:
@@ -154,21 +162,12 @@ def _careful(shape: Shape) -> Callable[..., bytes]:
     """`f(depth, values) -> bytes`: field by field, and every error with its place."""
     source = Source(_RUNTIME)
     with source.block(f"def careful_{shape.name}(depth, {shape.vars}):"):
-        if shape.union:
-            names = tuple(slot.name for slot in shape.slots)
-            there = " + ".join(f"({slot.var} is not None)" for slot in shape.slots)
-            with source.block(f"if {there or '0'} != 1:"):
-                source.add(f"raise not_one_arm({names!r}, ({shape.vars}))")
+        one_arm(source, shape)
         source.add_all("p = []", "at = None")
         with source.block("try:"):
             parts = Parts(source, shape.codecs, started=True)
             for slot in shape.slots:
-                with source.block(f"if {slot.var} is not None:"):
-                    _field(source, parts, slot, exact=False)
-                    parts.flush()
-                if slot.field.required:
-                    with source.block("else:"):
-                        source.add_all(f"at = {slot.name!r}", "raise absent()")
+                _maybe(source, parts, slot)
         with source.block("except PROBLEMS as e:"):
             source.add("raise unwritable(e, at) from None")
         source.add_all(r"p.append(b'\x00')", "return b''.join(p)")
