@@ -60,8 +60,9 @@ class CallMetrics(Collector):
     `PREFIX_request_bytes_total` and `PREFIX_response_bytes_total` by service and method.
     """
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, max_callers: int = MAX_CALLERS) -> None:
         self._prefix = prefix
+        self._max_callers = max_callers
         self._series: dict[tuple[str, str], Series] = {}
         self._callers: set[str] = set()
 
@@ -76,7 +77,7 @@ class CallMetrics(Collector):
         """`caller`, or `other` once too many distinct ones were seen."""
         if caller in self._callers:
             return caller
-        if len(self._callers) >= MAX_CALLERS:
+        if len(self._callers) >= self._max_callers:
             return OTHER
         self._callers.add(caller)
         return caller

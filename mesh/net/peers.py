@@ -21,6 +21,7 @@ class Peers:
         self._ssl = ssl
         self._links: dict[str, Link] = {}
         self._dialling: dict[str, asyncio.Task[Link]] = {}
+        self._shaking: set[str] = set()  # connected, waiting for the other side's handshake
 
     def ready(self, address: str) -> Link | None:
         """The link to `address`, if there is one (it may be draining)."""
@@ -45,18 +46,25 @@ class Peers:
             async with asyncio.timeout(CONNECT_S):
                 link = await self._network.dial(address, self._make, self._ssl)
                 assert isinstance(link, Link)
+                self._shaking.add(address)
                 try:
                     await link.ready
                 except BaseException:
                     link.close("the handshake failed")
                     raise
         except TimeoutError:
-            raise ConnectionError(f"no TChannel handshake within {CONNECT_S:g} s") from None
+            raise ConnectionError(f"{self.waits_for(address)} within {CONNECT_S:g} s") from None
+        finally:
+            self._shaking.discard(address)
         if link.gone.done():
             raise ConnectionError(link.gone.result())
         self._links[address] = link
         link.gone.add_done_callback(lambda _: self._forget(address, link))
         return link
+
+    def waits_for(self, address: str) -> str:
+        """What has not happened yet while `address` is being dialled."""
+        return "connected, but no TChannel handshake" if address in self._shaking else "no connection"
 
     def _dialled(self, address: str, task: asyncio.Task[Link]) -> None:
         self._dialling.pop(address, None)

@@ -5,6 +5,8 @@ Decoding happens here, per attempt, so that a reply that breaks the contract is 
 
 from __future__ import annotations
 
+import asyncio
+
 from mesh.balance import Endpoint
 from mesh.call import OK, Call, Clock, Declared, Reply, Service
 from mesh.call.trace import NO_TRACE
@@ -27,6 +29,8 @@ from mesh.wire import CallRefused, ConnectionClosed, ErrorReceived, encode_trans
 from mesh.wire.faults import HeaderError
 from mesh.wire.headers import decode_headers
 
+# Of the time that is left, what a dial may take: enough remains to say so, or to try another endpoint.
+DIAL_SHARE = 0.8
 DRAIN_AVOID_S = 2.0  # from a drain frame until the registry and the closing connection tell the rest
 
 
@@ -34,6 +38,7 @@ def sender(peers: Peers, method: Method, clock: Clock) -> Service:
     """The leaf for one method."""
     arg1 = method.wire_name.encode()
     now = clock.now
+    method.codec.decode_result  # noqa: B018  # generated now, not while the first caller waits
     plain_headers: dict[str, bytes] = {}  # caller -> encoded; a client has one name, so this stays tiny
 
     def headers_of(call: Call) -> bytes:
@@ -48,7 +53,7 @@ def sender(peers: Peers, method: Method, clock: Clock) -> Service:
         endpoint: Endpoint = call.endpoint
         link: Link | None = endpoint.link
         if link is None or not link.usable:
-            found = await _link_to(peers, endpoint, call, now() + DRAIN_AVOID_S)
+            found = await _link_to(peers, endpoint, call, now())
             if isinstance(found, MeshError):
                 return Reply(found)
             link = found
@@ -74,17 +79,23 @@ def sender(peers: Peers, method: Method, clock: Clock) -> Service:
     return send
 
 
-async def _link_to(peers: Peers, endpoint: Endpoint, call: Call, avoid_until: float) -> Link | MeshError:
+async def _link_to(peers: Peers, endpoint: Endpoint, call: Call, now: float) -> Link | MeshError:
     link = peers.ready(endpoint.address)
     if link is None:
+        assert call.deadline is not None
+        share_s = (call.deadline - now) * DIAL_SHARE
         try:
-            link = await peers.connect(endpoint.address)
+            async with asyncio.timeout(share_s):
+                link = await peers.connect(endpoint.address)
+        except TimeoutError:
+            reason = f"{peers.waits_for(endpoint.address)} within {share_s * 1000:.0f} ms; is that its RPC port?"
+            return _at(Unreachable(reason), call)
         except (OSError, ValueError) as error:
             if isinstance(error, ConnectionRefusedError):
                 endpoint.refused()
             return _at(Unreachable(f"cannot connect: {error}"), call)
     if not link.usable:
-        endpoint.avoid(avoid_until)
+        endpoint.avoid(now + DRAIN_AVOID_S)
         return _at(Declined(f"the instance is going away: {link.draining or 'connection closing'}"), call)
     endpoint.link = link
     return link

@@ -20,6 +20,7 @@ from typing import Any, TypeVar, cast
 
 from prometheus_client import CollectorRegistry
 
+from mesh import logs
 from mesh.admin import Admin, AdminSources, Health, Watchdog
 from mesh.call import Clock, LoopClock, Reply, Stack, TimerWheel
 from mesh.config import Config, build, load
@@ -48,9 +49,9 @@ EPHEMERAL = "0.0.0.0:0"  # how TChannel says "nobody can dial me"
 class Node:
     """One process. `async with`; then `serve`, `client`, and `run` (or `start` and the end of the block).
 
-    `name` is the caller's name and the process's. What is not given here comes from the environment, the TOML file
-    `config`, or the defaults of `mesh.config.Config`, in this order. `registry` is a URL or a `Registry`; without one
-    only clients with `peers=` find anybody. `network`, `clock` and `rng` are for tests.
+    `name` is the caller's name and the process's. What the program states here holds; what it leaves open comes from
+    the environment, then the TOML file `config`, then the defaults of `mesh.config.Config`. `registry` is a URL or a
+    `Registry`; without one only clients with `peers=` find anybody. `network`, `clock` and `rng` are for tests.
     """
 
     def __init__(
@@ -85,9 +86,9 @@ class Node:
         self._network = network or TcpNetwork()
         self._given_clock = clock
         self._rng = rng or random.Random()
-        self._limits = limits or Limits()
+        self._limits = limits or self.config.wire
         self._links = Links()
-        self._server_calls = CallMetrics("rpc_server")
+        self._server_calls = CallMetrics("rpc_server", self.config.max_callers)
         self._client_calls = CallMetrics("rpc_client")
         self._client_attempts = CallMetrics("rpc_client_attempt")
         for collector in (self._links, self._server_calls, self._client_calls, self._client_attempts):
@@ -247,7 +248,11 @@ class Node:
                  self.admin.address if self.admin else "none")  # fmt: skip
 
     async def run(self) -> None:
-        """Starts, and stops in order on SIGTERM or SIGINT. A second signal ends the process at once."""
+        """The process's life: logs are set up, the node starts, and on SIGTERM or SIGINT it stops in order.
+
+        A second signal ends the process at once.
+        """
+        logs.setup(self.config.logs.format, self.config.logs.level, service=self.name)
         assert self._stop_asked is not None
         loop = asyncio.get_running_loop()
         signals = (signal.SIGTERM, signal.SIGINT)

@@ -38,7 +38,7 @@ class Presence:
         for name, service in services.items():
             instance = Instance(
                 name,
-                f"{name}-{config.instance or f'{host}-{port}'}",
+                _id(name, config.instance or f"{host}-{port}"),
                 host,
                 port,
                 admin=admin,
@@ -61,3 +61,8 @@ class Presence:
             f"registered:{name}": Check(registration.registered, registration.detail)
             for name, registration in self._registrations.items()
         }
+
+
+def _id(service: str, instance: str) -> str:
+    """Unique in the registry. A node may serve several services; an instance's name may begin with one's."""
+    return instance if instance.startswith(f"{service}-") else f"{service}-{instance}"

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from mesh.balance import Endpoint
 from mesh.call import OK, Reply
 from mesh.call.context import context_var
 from mesh.errors import (
@@ -168,6 +169,16 @@ async def test_nobody_there(network):
         assert pair.listener.address in str(outcome)
 
 
+async def test_a_port_that_says_nothing(network):
+    async with Pair(network, echo) as pair:
+        mute = await network.listen("127.0.0.1:0", asyncio.Protocol)
+        pair.endpoints.update([Endpoint(mute.address)])
+        outcome = (await pair.call(deadline=pair.clock.now() + 0.2)).outcome
+        assert isinstance(outcome, Unreachable)
+        assert "connected, but no TChannel handshake within 160 ms; is that its RPC port?" in str(outcome)
+        await mute.close()
+
+
 async def test_a_dying_connection_fails_its_calls_at_once(network):
     async def leaf(call):
         await asyncio.sleep(60)
@@ -267,6 +278,7 @@ async def tagged_calls(network, count: int, seed: int) -> dict[str, int]:
         return Reply(OK, call.body[:8])
 
     async with Pair(network, leaf, timeout_ms=60_000) as pair:
+        assert (await pair.call(bytes(10))).outcome is OK  # connected
 
         async def one(tag: bytes) -> None:
             delay = rng.choice((0, 0, rng.randrange(300)))
