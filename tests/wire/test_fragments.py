@@ -35,6 +35,7 @@ def reference_read(data: bytes, lead: int) -> tuple[list[bytes], list[int]]:
             at += 4
         first = True
         while at < len(payload):
+            at_start = first
             (length,) = struct.unpack_from(">H", payload, at)
             chunk = payload[at + 2 : at + 2 + length]
             assert len(chunk) == length
@@ -43,6 +44,8 @@ def reference_read(data: bytes, lead: int) -> tuple[list[bytes], list[int]]:
             first = False
             at += 2 + length
         assert not kind or sum == given
+        opened_for_nothing = length == 0 and not at_start
+        assert not (payload[0] & 1 and opened_for_nothing), "an argument opened with nothing at a frame's end"
         assert bool(payload[0] & 1) == (index + 1 < len(frames))
     return args, sizes
 
