@@ -14,7 +14,7 @@ from mesh.contract.classes import Slot
 from mesh.contract.fields import Draft, FieldReader, constraints, outside
 from mesh.contract.model import FaultOf, Field
 from mesh.contract.problem import Findings
-from mesh.contract.scope import Scope, Unresolved, name_fault
+from mesh.contract.scope import MAX_CHAIN, Scope, Unresolved, name_fault
 from mesh.contract.syntax import StructKind
 from mesh.contract.values import Constants
 
@@ -54,7 +54,7 @@ class FileBuilder:
             self._declare_class(node)
         for node in self.scope.nodes.values():
             self._resolve(node)
-        if self.findings.errors:
+        if self.findings.broken:
             return  # values of broken types would only add noise
         for cls, struct in self._nodes.items():
             self._attempt(self._finish, struct.line, cls)
@@ -103,15 +103,17 @@ class FileBuilder:
     def _members(self, node: syntax.EnumNode) -> dict[str, int]:
         """An enum's members. One without a value is one more than that before it; the first is 0."""
         members: dict[str, int] = {}
+        taken: dict[int, str] = {}
         value = -1
         for item in node.items:
             self.read(item.annotations, annotation.NONE, "enum member")
             value = item.value if item.value is not None else value + 1
-            fault = _member_fault(item.name, value, members)
+            fault = _member_fault(item.name, value, members, taken)
             if fault:
                 self.findings.error(item.line, f"enum {node.name}: {fault}")
             else:
                 members[item.name] = value
+                taken[value] = item.name
         if not node.items:
             self.findings.error(node.line, f"enum {node.name} has no members: no value could ever be one")
         return members
@@ -169,6 +171,8 @@ class FileBuilder:
             return
         if cls in self._open:
             raise Unresolved(line, f"the default of a field needs {cls.__name__}, whose own defaults need it again")
+        if len(self._open) >= MAX_CHAIN:
+            raise Unresolved(line, f"more than {MAX_CHAIN} structs whose defaults need each other")
         node = self._nodes[cls]
         self._open.add(cls)
         try:
@@ -177,8 +181,6 @@ class FileBuilder:
             codec.prepare(cls, fields, cls.__name__, union=node.kind is StructKind.UNION)
         except codec.CodecError as error:
             raise Unresolved(node.line, str(error)) from None
-        except RecursionError:
-            raise Unresolved(line, f"the defaults of {cls.__name__} need too many other structs") from None
         finally:
             self._open.discard(cls)
         self._ready.add(cls)
@@ -200,7 +202,7 @@ class FileBuilder:
         return cls(**values)
 
 
-def _member_fault(name: str, value: int, members: Mapping[str, int]) -> str | None:
+def _member_fault(name: str, value: int, members: Mapping[str, int], taken: Mapping[int, str]) -> str | None:
     fault = name_fault(name)
     if fault:
         return fault
@@ -210,9 +212,8 @@ def _member_fault(name: str, value: int, members: Mapping[str, int]) -> str | No
         return f"{name!r} stands twice"
     if not -_I32 <= value < _I32:
         return f"{name} = {value} is no i32"
-    for other, taken in members.items():
-        if taken == value:
-            return f"{name} and {other} both have the value {value}"
+    if value in taken:
+        return f"{name} and {taken[value]} both have the value {value}"
     return None
 
 

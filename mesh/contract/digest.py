@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -39,10 +40,9 @@ class _Names:
             if cls not in found:
                 found[cls] = None
                 waiting.extend(_reached(cls))
-        bare = [cls.__name__ for cls in found]
+        bare = Counter(cls.__name__ for cls in found)
         self._names = {
-            cls: cls.__name__ if bare.count(cls.__name__) == 1 else str(getattr(cls, "__mesh_name__", ""))
-            for cls in found
+            cls: cls.__name__ if bare[cls.__name__] == 1 else str(getattr(cls, "__mesh_name__", "")) for cls in found
         }
         self.classes = {name: cls for cls, name in self._names.items()}
 

@@ -22,7 +22,8 @@ from mesh.contract.scope import Scope
 from mesh.contract.services import ServiceBuilder, ServiceDefinition, service_model
 from mesh.contract.sources import Files, Source, Sources, Texts, include_fault
 
-MAX_FILES = 500  # files of one contract, includes included; reading them recurses at most this deep
+MAX_FILES = 500  # files of one contract, includes included: ten times the largest that anybody was seen to have
+MAX_DEPTH = 64  # includes inside includes; reading them recurses
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class Loader:
             return self._units[source.key]
         if len(self._units) + len(self._stack) >= MAX_FILES:
             raise ContractError(source.shown, 0, f"more than {MAX_FILES} files in one contract")
+        if len(self._stack) >= MAX_DEPTH:
+            raise ContractError(source.shown, 0, f"more than {MAX_DEPTH} includes inside each other")
         self._stack.append(source)
         try:
             unit = self._load(source)

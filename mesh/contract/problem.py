@@ -50,9 +50,11 @@ class Findings:
     def __init__(self, file: str) -> None:
         self.file = file
         self.items: list[Finding] = []
+        self.broken = 0  # how many errors there are
 
     def error(self, line: int, reason: str) -> None:
         self.items.append(Finding(self.file, line, Level.ERROR, reason))
+        self.broken += 1
 
     def warning(self, line: int, reason: str) -> None:
         self.items.append(Finding(self.file, line, Level.WARNING, reason))

@@ -19,6 +19,8 @@ from mesh.contract.problem import Findings
 from mesh.contract.typespec import Spec
 
 MAX_NESTING = 16  # containers inside containers; deeper is a mistake, and reading it recurses
+MAX_CHAIN = 64  # names that stand for names (typedefs, constants, defaults); following them recurses
+MAX_HINTS = 20  # unknown names that are answered with a close one, which takes a look at every name of the file
 MAX_PARTS = 64  # types in one type, typedefs written out; whoever walks a type recurses this deep at most
 _CONTAINERS = {"list": TType.LIST, "set": TType.SET, "map": TType.MAP}
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -57,6 +59,7 @@ class Scope:
         self.services: dict[str, type] = {}
         self.typedefs: dict[str, Spec] = {}
         self._open_typedefs: set[str] = set()
+        self._hints = 0
 
     def declare(self, definitions: tuple[syntax.Definition, ...]) -> None:
         for node in definitions:
@@ -132,17 +135,20 @@ class Scope:
         if node.name not in self.typedefs:
             if node.name in self._open_typedefs:
                 raise Unresolved(node.line, f"typedef {node.name!r} stands for itself")
+            if len(self._open_typedefs) >= MAX_CHAIN:
+                raise Unresolved(line, f"more than {MAX_CHAIN} typedefs of typedefs")
             self._open_typedefs.add(node.name)
             try:
                 self.typedefs[node.name] = self.resolve(node.type)
-            except RecursionError:
-                raise Unresolved(line, f"typedef {node.name!r} goes through too many others") from None
             finally:
                 self._open_typedefs.discard(node.name)
         return self.typedefs[node.name]
 
     def hint(self, name: str) -> str:
         """A close name, for messages."""
+        self._hints += 1
+        if self._hints > MAX_HINTS:
+            return ""
         close = difflib.get_close_matches(name, [*self.nodes, *typespec.BASE], n=1)
         return f"; did you mean {close[0]!r}?" if close else ""
 

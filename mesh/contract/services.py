@@ -6,6 +6,7 @@ registry, its own annotations from where it was defined, and the services' along
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from mesh.contract.build import FileBuilder, slots_of
 from mesh.contract.model import Contract, Field, Method, Service, Throws
 from mesh.contract.scope import Unresolved, name_fault
 from mesh.contract.typespec import Spec
+
+MAX_EXTENDS = 16  # services above a service: a method's annotations are looked for in all of them
 
 
 @dataclass(slots=True)
@@ -58,14 +61,22 @@ class ServiceBuilder:
     def build(self, known: Mapping[type, ServiceDefinition]) -> None:
         """Classes and definitions; `known` has the services of included files. Findings tell what went wrong."""
         nodes = [node for node in self._scope.nodes.values() if isinstance(node, syntax.ServiceNode)]
+        everything = ChainMap(self.definitions, dict(known))
         for node in _bases_first(nodes):
-            base = None
-            if node.extends is not None:
-                try:
-                    base = {**known, **self.definitions}[self._scope.service(node.line, node.extends)]
-                except Unresolved as error:
-                    self._findings.error(error.line, error.reason)
+            try:
+                base = self._base(node, everything)
+            except Unresolved as error:
+                self._findings.error(error.line, error.reason)
+                base = None
             self._define(node, base)
+
+    def _base(self, node: syntax.ServiceNode, known: Mapping[type, ServiceDefinition]) -> ServiceDefinition | None:
+        if node.extends is None:
+            return None
+        base = known[self._scope.service(node.line, node.extends)]
+        if len(base.lineage()) > MAX_EXTENDS:
+            raise Unresolved(node.line, f"{node.name} extends more than {MAX_EXTENDS} services, one the other")
+        return base
 
     def _define(self, node: syntax.ServiceNode, base: ServiceDefinition | None) -> None:
         values = self._builder.read(node.annotations, annotation.SERVICE, "service")
@@ -108,7 +119,7 @@ class ServiceBuilder:
             self._findings.error(node.line, f"attempt_timeout_ms = {attempt} is more than timeout_ms = {timeout}")
 
     def _function(self, node: syntax.FunctionNode, services: list[dict[str, Any]]) -> Definition | None:
-        before = len(self._findings.errors)
+        before = self._findings.broken
         values = self._builder.read(node.annotations, annotation.FUNCTION, "function")
         for reason in policy.contradictions(values, services):
             self._findings.error(node.line, f"{node.name}: {reason}")
@@ -121,10 +132,10 @@ class ServiceBuilder:
         result: Spec | None = None
         try:
             result = self._scope.resolve(node.result) if node.result is not None else None
-            fields = self._builder.finished(parameters) if len(self._findings.errors) == before else ()
+            fields = self._builder.finished(parameters) if self._findings.broken == before else ()
         except Unresolved as error:
             self._findings.error(error.line, error.reason)
-        if len(self._findings.errors) > before:
+        if self._findings.broken > before:
             return None
         slots = slots_of(parameters, fields)
         function = classes.Function(node.name, node.oneway, result, slots, slots_of(answers))
@@ -154,11 +165,12 @@ def _bases_first(nodes: list[syntax.ServiceNode]) -> list[syntax.ServiceNode]:
     by_name = {node.name: node for node in nodes}
     ordered: dict[str, syntax.ServiceNode] = {}
     for node in nodes:
-        chain = [node]
-        while (base := by_name.get(chain[-1].extends or "")) is not None and base not in chain:
-            chain.append(base)
-        for item in reversed(chain):
-            ordered.setdefault(item.name, item)
+        chain: dict[str, syntax.ServiceNode] = {}
+        item: syntax.ServiceNode | None = node
+        while item is not None and item.name not in chain and item.name not in ordered:
+            chain[item.name] = item
+            item = by_name.get(item.extends or "")
+        ordered.update(reversed(chain.items()))
     return list(ordered.values())
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from thriftpy2.thrift import TType
 
 from mesh.contract import syntax, typespec
-from mesh.contract.scope import Scope, Unresolved
+from mesh.contract.scope import MAX_CHAIN, Scope, Unresolved
 from mesh.contract.typespec import Spec
 
 MAX_DEPTH = 32  # values inside values; reading them recurses
@@ -41,12 +41,12 @@ class Constants:
                 raise Unresolved(line, f"there is no constant {name!r}{self._scope.hint(name)}")
             if name in self._open:
                 raise Unresolved(node.line, f"constant {name!r} stands for itself")
+            if len(self._open) >= MAX_CHAIN:
+                raise Unresolved(line, f"more than {MAX_CHAIN} constants that stand for constants")
             self._open.add(name)
             try:
                 spec = self._scope.resolve(node.type)
                 self._values[name] = spec, self.evaluate(node.value, spec)
-            except RecursionError:
-                raise Unresolved(node.line, f"constant {name!r} goes through too many others") from None
             finally:
                 self._open.discard(name)
         return self._values[name]

@@ -206,10 +206,32 @@ def test_texts_never_reach_the_disk(tmp_path: Path) -> None:
         load_texts({"a.thrift": 'include "../../../../../../../../etc/hostname"'}, "a.thrift")
 
 
-def test_a_long_chain_of_includes_is_loaded_or_refused() -> None:
-    chain = {f"f{n}.thrift": f'include "f{n + 1}.thrift"' for n in range(150)} | {"f150.thrift": "struct Last { }"}
-    loaded = load_texts(chain, "f0.thrift")
-    assert len(loaded.texts) == 151
+def test_a_chain_of_includes_has_an_end() -> None:
+    def chain(length: int) -> dict[str, str]:
+        files = {f"f{n}.thrift": f'include "f{n + 1}.thrift"' for n in range(length - 1)}
+        return files | {f"f{length - 1}.thrift": "struct Last { }"}
+
+    assert len(load_texts(chain(64), "f0.thrift").texts) == 64
+    with pytest.raises(ContractError, match="more than 64 includes inside each other"):
+        load_texts(chain(65), "f0.thrift")
+
+
+CHAINS = {
+    "typedef": ("typedef A{} A{}\n", "typedef i32 A{}", "more than 64 typedefs of typedefs"),
+    "constant": ("const i32 A{1} = A{0}\n", "const i32 A{} = 1", "more than 64 constants that stand for constants"),
+    "default": ("struct A{1} {{ 1: A{0} x = {{}} }}\n", "struct A{} {{ }}", "more than 64 structs whose defaults"),
+    "extends": ("service A{1} extends A{0} {{ }}\n", "service A{} {{ }}", "extends more than 16 services"),
+}
+
+
+@pytest.mark.parametrize(("link", "end", "reason"), CHAINS.values(), ids=CHAINS)
+def test_chains_inside_a_file_have_an_end(link: str, end: str, reason: str) -> None:
+    def chain(length: int) -> dict[str, str]:
+        return {"a.thrift": "".join(link.format(n + 1, n) for n in range(length)) + end.format(length)}
+
+    assert load_texts(chain(16), "a.thrift").name == "a"
+    with pytest.raises(ContractError, match=reason):
+        load_texts(chain(1000), "a.thrift")
 
 
 def test_the_grammar_is_thriftpy2s() -> None:

@@ -211,4 +211,4 @@ def test_what_is_right_beside_all_this_loads(tmp_path: Path) -> None:
     assert module.E._NAMES_TO_VALUES == {"A": 1, "B": 2, "C": 16, "D": 17}
     made = module.S()
     assert (made.e, made.f, made.keys) == (17, 2, {127, -128})
-    assert module.KEYS == {(127,), ()}
+    assert {(127,), ()} == module.KEYS
