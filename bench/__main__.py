@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 
 from bench import bounds, build
 from bench.measure import ROUNDS, measure
+
+_QUIET = 0.8  # more than the echo of a build that just ended
 
 
 def main() -> int:
@@ -22,6 +25,9 @@ def main() -> int:
     except build.CannotBuild as problem:
         print(f"bench: {problem}", file=sys.stderr)
         return 2
+    load = os.getloadavg()[0]
+    if load > _QUIET:
+        print(f"the machine is busy (load average {load:.1f}): ratios will be noisy, the codec's figures too high")
     measured = measure(arguments.rounds, lambda line: print(line, flush=True))
     result = build.OUT.parent / "bench.json"
     result.write_text(json.dumps({key: round(value, 3) for key, value in measured.items()}, indent=2) + "\n")

@@ -15,10 +15,10 @@ from typing import Any
 from bench import build, frames
 from bench.process import SERVER_CORE, Server, client, python, server
 
-ROUNDS = 5
-_WARM_S = 0.5
-_SECONDS = 1.2
-_GRPC_SECONDS = 2.0  # a fortieth of the floor's calls: longer, to count enough of them
+ROUNDS = 7  # short and many: on a shared machine a median over more turns beats longer ones
+_WARM_S = 0.3
+_SECONDS = 0.8
+_GRPC_SECONDS = 1.5  # a fortieth of the floor's calls: longer, to count enough of them
 _SHAPES = {"64x1": ("64", "1"), "8x8": ("8", "8")}
 
 Progress = Callable[[str], None]
