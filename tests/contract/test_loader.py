@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 import thriftpy2
-from hypothesis import given
-from hypothesis import strategies as st
 from ply import yacc
 from thriftpy2.parser import parser as thrift_grammar
 from thriftpy2.thrift import TException, TPayload
 
-from mesh.contract import ContractError, contract_of, grammar, load, load_texts, service_of
+from mesh.contract import contract_of, grammar, load, load_texts, service_of
 from mesh.contract.typing import ServiceOf
 from tests.contract.text import contract, method
 
@@ -179,59 +177,7 @@ def test_texts_load_again_under_their_own_names(tmp_path: Path) -> None:
     assert again.services["S"].methods["f"].result == "geo.P"
 
 
-@pytest.mark.parametrize(
-    "name", ["/etc/passwd", "../x.thrift", "a/../../x.thrift", "", "C:\\x", "c:/x", "a\0b", "x" * 300]
-)
-def test_hostile_names_of_texts(name: str) -> None:
-    with pytest.raises(ContractError, match="relative path"):
-        load_texts({name: ""}, name)
-
-
-def test_texts_have_limits() -> None:
-    with pytest.raises(ContractError, match="201 files"):
-        load_texts({f"{n}.thrift": "" for n in range(201)}, "0.thrift")
-    with pytest.raises(ContractError, match="a server may send"):
-        load_texts({"a.thrift": " " * 2_100_000}, "a.thrift")
-    with pytest.raises(ContractError, match="a contract has at most"):
-        load_texts({"a.thrift": " " * 1_100_000}, "a.thrift")
-    with pytest.raises(ContractError, match=r"not among the texts: a\.thrift"):
-        load_texts({"a.thrift": ""}, "b.thrift")
-
-
-def test_texts_never_reach_the_disk(tmp_path: Path) -> None:
-    (tmp_path / "b.thrift").write_text("struct B { }")
-    with pytest.raises(ContractError, match="is absolute"):
-        load_texts({"a.thrift": f'include "{tmp_path}/b.thrift"'}, "a.thrift")
-    with pytest.raises(ContractError, match="is not there"):
-        load_texts({"a.thrift": 'include "../../../../../../../../etc/hostname"'}, "a.thrift")
-
-
-def test_a_chain_of_includes_has_an_end() -> None:
-    def chain(length: int) -> dict[str, str]:
-        files = {f"f{n}.thrift": f'include "f{n + 1}.thrift"' for n in range(length - 1)}
-        return files | {f"f{length - 1}.thrift": "struct Last { }"}
-
-    assert len(load_texts(chain(64), "f0.thrift").texts) == 64
-    with pytest.raises(ContractError, match="more than 64 includes inside each other"):
-        load_texts(chain(65), "f0.thrift")
-
-
-CHAINS = {
-    "typedef": ("typedef A{} A{}\n", "typedef i32 A{}", "more than 64 typedefs of typedefs"),
-    "constant": ("const i32 A{1} = A{0}\n", "const i32 A{} = 1", "more than 64 constants that stand for constants"),
-    "default": ("struct A{1} {{ 1: A{0} x = {{}} }}\n", "struct A{} {{ }}", "more than 64 structs whose defaults"),
-    "extends": ("service A{1} extends A{0} {{ }}\n", "service A{} {{ }}", "extends more than 16 services"),
-}
-
-
-@pytest.mark.parametrize(("link", "end", "reason"), CHAINS.values(), ids=CHAINS)
-def test_chains_inside_a_file_have_an_end(link: str, end: str, reason: str) -> None:
-    def chain(length: int) -> dict[str, str]:
-        return {"a.thrift": "".join(link.format(n + 1, n) for n in range(length)) + end.format(length)}
-
-    assert load_texts(chain(16), "a.thrift").name == "a"
-    with pytest.raises(ContractError, match=reason):
-        load_texts(chain(1000), "a.thrift")
+# -- beside thriftpy2
 
 
 def test_the_grammar_is_thriftpy2s() -> None:
@@ -239,34 +185,6 @@ def test_the_grammar_is_thriftpy2s() -> None:
     grammar.parse("", "a")
     theirs = yacc.yacc(module=thrift_grammar, debug=False, write_tables=False)
     assert [str(rule) for rule in grammar._parser.productions] == [str(rule) for rule in theirs.productions]
-
-
-def test_a_large_file_takes_time_in_proportion() -> None:
-    """Sequences of the grammar recurse to the right: a list built by concatenation would take the square."""
-    fields = " ".join(f"{n}: i32 f{n}," for n in range(1, 3001))
-    members = " ".join(f"M{n} = {n}," for n in range(20_000))
-    items = ",".join(["1"] * 60_000)
-    document = grammar.parse(f"struct S {{ {fields} }} enum E {{ {members} }} const list<i32> C = [{items}]", "a")
-    sizes = [len(getattr(node, "fields", ())) + len(getattr(node, "items", ())) for node in document.definitions]
-    assert sizes == [3000, 20_000, 0]
-
-
-WORDS = """
-include struct union exception enum service extends const typedef throws oneway void required optional i32 byte string
-binary double list set map < > { } ( ) [ ] : ; , = 1 2 -1 70000 1.5 true 'x' "y" A B a.B min // # /* */ \\ é
-"""
-
-
-@given(st.lists(st.sampled_from([*WORDS.split(), "\n"]), max_size=40).map(" ".join))
-def test_any_text_is_a_contract_or_a_contract_error(text: str) -> None:
-    try:
-        found = load_texts({"a.thrift": text}, "a.thrift").texts
-    except ContractError as error:
-        found = {error.file: text if 0 <= error.line <= text.count("\n") + 1 else "a line that is not there"}
-    assert found == {"a.thrift": text}
-
-
-# -- beside thriftpy2
 
 
 def shape(spec: Any) -> Any:
