@@ -37,8 +37,8 @@ class InstanceFeed:
         """The source answered."""
         self._silent = False
         self._members.answer(listed, self._clock.now(), doubtful=doubtful)
+        self.followed.answered()  # first: who is told of the change asks at once whether it can be believed
         self._publish()
-        self.followed.answered()
 
     def failed(self) -> None:
         """The source did not answer."""
@@ -78,8 +78,8 @@ class RuleFeed:
     def deliver(self, entries: Mapping[str, bytes], doubtful: bool = False) -> None:
         """The source answered."""
         self._book.answer(entries, now=self._clock.now(), wall=self._wall(), doubtful=doubtful)
+        self.followed.answered()  # first: who is told of the change asks at once whether it can be believed
         self._publish()
-        self.followed.answered()
 
     def failed(self) -> None:
         """The source did not answer; rules go on, and expire, without it."""

@@ -34,7 +34,7 @@ class MetaHandler:
         )
 
     async def thriftIDL(self) -> Any:
-        return META.module.ThriftIDLs(idls=dict(self._contract.texts), entryPoint=self._contract.path.name)
+        return META.module.ThriftIDLs(idls=dict(self._contract.texts), entryPoint=self._contract.entry_point)
 
     async def versionInfo(self) -> Any:
         return META.module.VersionInfo(

@@ -8,16 +8,22 @@ from mesh.contract.codec.source import Source
 from mesh.contract.codec.types import DOUBLE, LIST, MAP, SET, STRING, STRUCT, Type, parse
 
 
-def literal(source: Source, type: Type, value: Any) -> str:
-    """An expression for `value`, which thriftpy2's parser gave for a default of `type`."""
+def literal(source: Source, type: Type, value: Any, *, hashed: bool = False) -> str:
+    """An expression for `value`, which the contract states as a default of `type`.
+
+    `hashed`: it stands in a set or as a map's key, where lists are tuples and sets frozensets, as when decoded.
+    """
     if type.code == STRUCT:
         return _struct(source, value)
     if type.code in (LIST, SET):
-        items = "".join(f"{literal(source, type.args[0], item)}, " for item in value)
-        return f"[{items}]" if type.code == LIST else f"set(({items}))"
+        inner = hashed or type.code == SET
+        items = "".join(f"{literal(source, type.args[0], item, hashed=inner)}, " for item in value)
+        if type.code == LIST:
+            return f"({items})" if hashed else f"[{items}]"
+        return f"frozenset(({items}))" if hashed else f"set(({items}))"
     if type.code == MAP:
         key, item = type.args
-        entries = (f"{literal(source, key, k)}: {literal(source, item, v)}" for k, v in value.items())
+        entries = (f"{literal(source, key, k, hashed=True)}: {literal(source, item, v)}" for k, v in value.items())
         return f"{{{', '.join(entries)}}}"
     if type.code == DOUBLE:
         value = float(value)

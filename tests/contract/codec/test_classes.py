@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mesh.contract import load
 from mesh.contract.codec import CodecError, codec_of, prepare
 from tests.contract.codec import samples
 from tests.contract.codec.everything import STRUCTS, types
@@ -142,3 +143,20 @@ def test_the_source_of_every_codec_can_be_seen() -> None:
         codec = codec_of(cls)
         for function in (codec.encode, codec.decode, codec.read, codec.write):
             assert inspect.getsource(function).startswith(f"def {function.__name__}(")
+
+
+def test_defaults_inside_sets_and_keys_can_be_hashed(tmp_path: Any) -> None:
+    file = tmp_path / "hashed.thrift"
+    file.write_text(
+        "struct S {\n"
+        "  1: set<list<i8>> sets = [[1, 2]]\n"
+        "  2: map<list<i8>, list<i8>> maps = {[3]: [4]}\n"
+        "  3: set<set<i8>> nested = [[5]]\n"
+        "}\n"
+    )
+    made = load(file).module.S()
+    assert made.sets == {(1, 2)}
+    assert made.maps == {(3,): [4]}
+    assert made.nested == {frozenset({5})}
+    codec = codec_of(type(made))
+    assert codec.decode(codec.encode(made)) == made
