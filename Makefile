@@ -35,7 +35,7 @@ test: $(STAMP)  ## the whole suite: units, integration with real processes and C
 check: $(STAMP)  ## format, lint, types, import floors, unit tests: under a minute
 	@echo "== format";        $(BIN)/ruff format --check .
 	@echo "== lint";          $(BIN)/ruff check .
-	@echo "== types";         $(BIN)/mypy --strict mesh
+	@echo "== types";         $(BIN)/mypy --strict mesh services
 	@echo "== import floors"; $(BIN)/lint-imports
 	@echo "== unit tests";    $(BIN)/python -m pytest -n 2 --dist worksteal -m "not integration and not soak" $(ARGS)
 

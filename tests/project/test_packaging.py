@@ -35,7 +35,8 @@ def test_every_range_is_locked_within_itself(requirement):
 def test_users_get_ranges_with_floors():
     for line in SETUP["options"]["install_requires"].splitlines():
         operators = {specifier.operator for specifier in Requirement(line).specifier} if line else {">="}
-        assert operators == {">="}, line
+        # Only thriftpy2 has a ceiling too: the loader knows its grammar rules by name.
+        assert operators == ({">=", "<"} if line.startswith("thriftpy2") else {">="}), line
 
 
 def test_every_locked_file_has_its_hash_and_no_host():
