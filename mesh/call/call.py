@@ -25,7 +25,7 @@ class Call:
 
     __slots__ = (
         "attempt", "baggage", "body", "caller", "deadline", "endpoint", "headers", "identity", "latest", "method",
-        "peer", "priority", "routing_delegate", "routing_key", "service", "shard_key", "trace", "tried",
+        "peer", "priority", "routing_delegate", "routing_key", "service", "shard_key", "started", "trace", "tried",
     )  # fmt: skip
 
     def __init__(
@@ -60,6 +60,7 @@ class Call:
         self.routing_delegate = routing_delegate
         self.priority: Priority = method.policy.priority
         self.attempt = 1
+        self.started = 0.0  # when the measure filter first saw it, in seconds of the clock
         self.peer = peer
         self.endpoint: Any = None  # a balance.Endpoint, set by the balance filter for the leaf
         self.tried: dict[Any, Reply] | None = None  # endpoints that have refused this call, with what they said

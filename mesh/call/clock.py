@@ -31,6 +31,12 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
 
+def loop_now() -> float:
+    """The running loop's time in seconds, as `LoopClock` reads it."""
+    loop = asyncio.get_running_loop()
+    return loop.time() if getattr(loop, "virtual_time", False) else time.monotonic()
+
+
 class LoopClock:
     """The running loop's time.
 

@@ -6,13 +6,11 @@ started inside a handler keeps what it saw.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 
 from mesh.call.call import Call
-from mesh.call.clock import LoopClock
+from mesh.call.clock import loop_now
 from mesh.call.trace import Trace
 
 # Prefixes of header keys that belong to the protocols below; an application may not set them.
@@ -72,7 +70,7 @@ class Context:
         """Milliseconds left until the deadline (never negative); None when there is no deadline."""
         if self.deadline is None:
             return None
-        return max(0.0, (self.deadline - LoopClock().now()) * 1000)
+        return max(0.0, (self.deadline - loop_now()) * 1000)
 
     def replace(
         self,
@@ -113,17 +111,23 @@ def serving(call: Call, reply_headers: dict[str, str]) -> Context:
     return Context(call, call.deadline, call.trace, _EMPTY, call.baggage, reply_headers)
 
 
-@contextmanager
-def _scope(context: Context) -> Iterator[Context]:
-    token = context_var.set(context)
-    try:
-        yield context
-    finally:
-        context_var.reset(token)
+class Scope:
+    """`with`: the code inside runs in this context. To be entered once, at once."""
+
+    __slots__ = ("_context", "_token")
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def __enter__(self) -> Context:
+        self._token = context_var.set(self._context)
+        return self._context
+
+    def __exit__(self, *exc: object) -> None:
+        context_var.reset(self._token)
 
 
-@contextmanager
-def deadline(*, ms: float) -> Iterator[Context]:
+def deadline(*, ms: float) -> Scope:
     """Calls made inside have `ms` milliseconds, counted from here; a deadline that is already nearer stays.
 
     Inside a running loop only. Raises ValueError unless `ms` is positive.
@@ -131,40 +135,33 @@ def deadline(*, ms: float) -> Iterator[Context]:
     if not ms > 0:
         raise ValueError(f"a deadline must be a positive number of milliseconds, got {ms!r}")
     here = current()
-    when = LoopClock(asyncio.get_running_loop()).now() + ms / 1000
+    when = loop_now() + ms / 1000
     if here.deadline is not None:
         when = min(when, here.deadline)
-    with _scope(here.replace(deadline=when)) as context:
-        yield context
+    return Scope(here.replace(deadline=when))
 
 
-@contextmanager
-def headers(values: Mapping[str, str]) -> Iterator[Context]:
+def headers(values: Mapping[str, str]) -> Scope:
     """Calls made inside carry these application headers, one hop far, besides those of an outer scope.
 
     Raises TypeError for what is not text and ValueError for a key that belongs to the protocol.
     """
     _check_texts("header", values)
     here = current()
-    with _scope(here.replace(outgoing={**here.outgoing, **values})) as context:
-        yield context
+    return Scope(here.replace(outgoing={**here.outgoing, **values}))
 
 
-@contextmanager
-def baggage(values: Mapping[str, str] | None = None, /, **more: str) -> Iterator[Context]:
+def baggage(values: Mapping[str, str] | None = None, /, **more: str) -> Scope:
     """Calls made inside, and all that are made because of them, carry these texts (tenant, developer)."""
     added = {**(values or {}), **more}
     _check_texts("baggage", added)
     here = current()
-    with _scope(here.replace(baggage={**here.baggage, **added})) as context:
-        yield context
+    return Scope(here.replace(baggage={**here.baggage, **added}))
 
 
-@contextmanager
-def tracing(trace: Trace) -> Iterator[Context]:
+def tracing(trace: Trace) -> Scope:
     """Calls made inside are children of `trace`: for what comes in by another door than RPC (HTTP, a queue)."""
-    with _scope(current().replace(trace=trace)) as context:
-        yield context
+    return Scope(current().replace(trace=trace))
 
 
 def _check_texts(what: str, values: Mapping[str, str]) -> None:

@@ -2,7 +2,7 @@
 
 A loop timer per call costs microseconds to arm and cancel, and nearly all are cancelled. Here arming is one insertion,
 cancelling one removal, and the loop is woken once per tick that holds anything. The price is precision: a timer fires
-up to one tick late, never early.
+up to one tick (and the loop's rounding) late, never early.
 """
 
 from __future__ import annotations
@@ -13,21 +13,27 @@ from mesh.call.clock import Clock, Timer
 
 TICK_S = 0.005  # deadlines are told in whole milliseconds and missed by a network's jitter; 5 ms is below both
 
+LOOP_ROUNDING_S = 0.0005  # uvloop rounds a delay to the millisecond; this much later is never before the tick
+
 
 class Entry:
-    """One armed timer; `cancel()` any number of times."""
+    """Something to be woken once; a subclass says by `fire` what happens then. `cancel()` any number of times."""
 
-    __slots__ = ("_callback", "_slot")
-
-    def __init__(self, callback: Callable[[], object], slot: dict[Entry, None]) -> None:
-        self._callback = callback
-        self._slot = slot
+    __slots__ = ("_slot",)
+    _slot: dict[Entry, None]
 
     def cancel(self) -> None:
         self._slot.pop(self, None)
 
-    def fire(self) -> None:
-        self._callback()
+    def fire(self) -> object:
+        raise NotImplementedError  # abc would cost every call its metaclass
+
+
+class _Callback(Entry):
+    __slots__ = ("fire",)
+
+    def __init__(self, callback: Callable[[], object]) -> None:
+        self.fire = callback  # type: ignore[method-assign]
 
 
 class TimerWheel:
@@ -42,26 +48,30 @@ class TimerWheel:
         self._timer: Timer | None = None
 
     def at(self, when: float, callback: Callable[[], object]) -> Entry:
-        """Calls `callback()` within one tick after `when` (seconds of the clock)."""
+        """Calls `callback()` within a tick after `when` (seconds of the clock)."""
+        entry = _Callback(callback)
+        self.add(when, entry)
+        return entry
+
+    def add(self, when: float, entry: Entry) -> None:
+        """Calls `entry.fire()` within a tick after `when`."""
         tick = int(when * self._per_second) + 1
         slot = self._slots.get(tick)
         if slot is None:
             slot = self._slots[tick] = {}
             if self._armed is None or tick < self._armed:
                 self._arm(tick)
-        entry = Entry(callback, slot)
+        entry._slot = slot
         slot[entry] = None
-        return entry
 
     def _arm(self, tick: int) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._armed = tick
-        self._timer = self._clock.call_at(tick * self._tick_s, self._fire)
+        self._timer = self._clock.call_at(tick * self._tick_s + LOOP_ROUNDING_S, self._fire)
 
     def _fire(self) -> None:
-        # A loop may wake a shade early by its own rounding; half a tick of tolerance avoids a second wake-up.
-        now_tick = int((self._clock.now() + self._tick_s / 2) * self._per_second)
+        now_tick = int(self._clock.now() * self._per_second + 1e-6)
         self._timer = self._armed = None
         due = sorted(tick for tick in self._slots if tick <= now_tick)
         entries = [entry for tick in due for entry in self._slots.pop(tick)]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 
-from mesh.call import Call, Clock, Filter, Reply, Service, TimerWheel
+from mesh.call import Call, Clock, Entry, Filter, Reply, Service, TimerWheel
 from mesh.call.stack import MakeFilter
 from mesh.contract.model import Method
 from mesh.errors import CallTimeout
@@ -30,10 +30,11 @@ def server_deadline(clock: Clock, wheel: TimerWheel) -> MakeFilter:
 
 def _deadline(clock: Clock, wheel: TimerWheel, *, caps: bool) -> MakeFilter:
     def make(service: str, method: Method) -> Filter:
+        loop = asyncio.get_running_loop()  # asked for once: on 3.11 every asking is a system call
         allowed_s = method.policy.timeout_ms / 1000
 
         async def deadline(call: Call, next: Service) -> Reply:
-            started = clock.now()
+            started = call.started or clock.now()
             when = call.deadline
             if when is None or (caps and when > started + allowed_s):
                 when = started + allowed_s
@@ -42,33 +43,41 @@ def _deadline(clock: Clock, wheel: TimerWheel, *, caps: bool) -> MakeFilter:
             call.deadline = when
             if when <= started:
                 return _timed_out(call, when, started, started, "no time was left to begin with")
-            task = asyncio.current_task()
+            task = asyncio.current_task(loop)
             assert task is not None, "a call runs inside a task"
             # As in asyncio.timeout: only a cancellation that is ours alone becomes a timeout; the caller's goes on up.
             outer_cancels = task.cancelling()
-            expired = False
-
-            def expire() -> None:
-                nonlocal expired
-                expired = True
-                task.cancel()
-
-            timer = wheel.at(when, expire)
+            expiry = _Expiry(task)
+            wheel.add(when, expiry)
             try:
                 reply = await next(call)
             except asyncio.CancelledError:
-                if expired and task.uncancel() <= outer_cancels:
+                if expiry.expired and task.uncancel() <= outer_cancels:
                     return _timed_out(call, when, started, clock.now(), "no answer within the deadline")
                 raise
             finally:
-                timer.cancel()
-            if expired:  # the answer and the timer met in one loop turn
+                expiry.cancel()
+            if expiry.expired:  # the answer and the timer met in one loop turn
                 task.uncancel()
             return reply
 
         return deadline
 
     return make
+
+
+class _Expiry(Entry):
+    """Cancels the task when it fires, and remembers that it did."""
+
+    __slots__ = ("expired", "task")
+
+    def __init__(self, task: asyncio.Task[object]) -> None:
+        self.task = task
+        self.expired = False
+
+    def fire(self) -> None:
+        self.expired = True
+        self.task.cancel()
 
 
 def _timed_out(call: Call, deadline: float, started: float, now: float, reason: str) -> Reply:

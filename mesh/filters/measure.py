@@ -29,7 +29,7 @@ def measure(metrics: CallMetrics, clock: Clock) -> MakeFilter:
             return label
 
         async def measure(call: Call, next: Service) -> Reply:
-            started = now()
+            call.started = started = now()
             series.in_flight += 1
             series.request_bytes += len(call.body)
             outcome = "unexpected"

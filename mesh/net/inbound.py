@@ -85,7 +85,13 @@ class Dispatcher:
             return  # the connection went meanwhile
         outcome = reply.outcome
         if outcome is OK or isinstance(outcome, Declared):
-            link.respond(call_id, ok=outcome is OK, arg2=reply_arg2(reply.headers), arg3=reply.body)
+            try:
+                arg2 = reply_arg2(reply.headers)
+            except HeaderError as error:
+                log.error("%s: its reply headers cannot be sent: %s", call.method.wire_name, error)
+                self._refuse(link, call_id, Unexpected("the handler's reply headers cannot be sent"))
+                return
+            link.respond(call_id, ok=outcome is OK, arg2=arg2, arg3=reply.body)
         else:
             self._refuse(link, call_id, outcome)  # type: ignore[arg-type]  # what is left is a MeshError
 

@@ -27,9 +27,14 @@ from mesh.wire import (
     PeerInfo,
     PongReceived,
     ResponseReceived,
+    ResponseTooLarge,
 )
 
 log = logging.getLogger("mesh.net")
+
+# Unsent bytes for one peer that does not read. Above the wire's high mark its requests are no longer read and our own
+# calls wait, so only pings, refusals and what was under way can add to it: eight of the longest messages.
+MAX_UNREAD_BYTES = 64 * 1024 * 1024
 
 
 class Inbound(Protocol):
@@ -49,6 +54,10 @@ class Owner(Protocol):
 
     def opened(self, link: Link) -> None: ...
     def closed(self, link: Link, reason: str) -> None: ...
+
+    def plan_flush(self, link: Link) -> None:
+        """`link.flush()` is to be called at the end of this loop turn."""
+        ...
 
 
 Answer = ResponseReceived | ErrorReceived | ConnectionClosed
@@ -73,22 +82,21 @@ class Link(asyncio.Protocol):
         self._limits = limits
         self._clock = clock
         self._now = clock.now
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._inbound = inbound
         self._owner = owner
         self._transport: asyncio.Transport | None = None
         self._waiting: dict[int, Waiting] = {}
         self._timer: Timer | None = None
         self._timer_at = float("inf")
-        self._reading = False  # inside data_received: what is written goes out at its end
         self._flush_planned = False
         self._writable = asyncio.Event()
         self._writable.set()
         self.dialler = dialler
         self.remote = "?"  # host:port of the socket's other end
         self.draining: str | None = None  # the peer's reason for taking no new calls
-        self.ready: asyncio.Future[None] = self._loop.create_future()  # done with the handshake; fails with OSError
-        self.gone: asyncio.Future[str] = self._loop.create_future()  # done with the reason once it is closed
+        self.ready: asyncio.Future[None] = self.loop.create_future()  # done with the handshake; fails with OSError
+        self.gone: asyncio.Future[str] = self.loop.create_future()  # done with the reason once it is closed
         self.bytes_received = 0
         self.bytes_sent = 0
         self.serving: dict[int, asyncio.Task[None] | None] = {}  # the peer's calls under way, kept by Inbound
@@ -107,32 +115,28 @@ class Link(asyncio.Protocol):
             self.close("too many connections")
             return
         self._wire.start(self._now())
-        self._flush()
+        self.flush()
         self._rearm()
 
     def data_received(self, data: bytes) -> None:
         self.bytes_received += len(data)
-        self._reading = True
-        try:
-            for event in self._wire.receive(data, self._now()):
-                if type(event) is CallReceived:
-                    if self._inbound is not None:
-                        self._inbound.call_received(self, event)
-                    else:
-                        self._wire.respond_error(event.id, 0x06, "this process serves nothing", self._now())
-                elif type(event) is ResponseReceived or type(event) is ErrorReceived:
-                    self._answer(event.id, event)
+        for event in self._wire.receive(data, self._now()):
+            if type(event) is CallReceived:
+                if self._inbound is not None:
+                    self._inbound.call_received(self, event)
                 else:
-                    self._take(event)
-        finally:
-            self._reading = False
-        self._flush()
+                    self._wire.respond_error(event.id, 0x06, "this process serves nothing", self._now())
+            elif type(event) is ResponseReceived or type(event) is ErrorReceived:
+                self._answer(event.id, event)
+            else:
+                self._take(event)
+        self.flush_soon()
         self._rearm()
 
     def eof_received(self) -> bool:
         for event in self._wire.receive_eof(self._now()):
             self._take(event)
-        self._flush()
+        self.flush()
         return False  # half-closed connections carry no calls: let the transport close
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -188,7 +192,7 @@ class Link(asyncio.Protocol):
             future = self._waiting.pop(call_id, None)
             if future is not None and not future.done():
                 future.set_result((event, written))
-        self._flush()
+        self.flush()
         self._end(event.reason)
         if self._transport is not None:
             self._transport.close()
@@ -224,26 +228,29 @@ class Link(asyncio.Protocol):
         self._timer = None
         for event in self._wire.on_timer(self._now()):
             self._take(event)
-        self._flush()
+        self.flush()
         self._rearm()
 
-    def _flush(self) -> None:
-        data = self._wire.data_to_send()
-        if data and self._transport is not None and not self._transport.is_closing():
-            self.bytes_sent += len(data)
-            self._transport.write(data)
-
     def flush_soon(self) -> None:
-        """Writes what the wire holds: the first frame of a loop turn at once, the others of that turn together."""
-        if self._reading or self._flush_planned:
-            return
-        self._flush()
-        self._flush_planned = True
-        self._loop.call_soon(self._flush_rest)
+        """What the wire holds is written at the end of this loop turn, with whatever else comes up in it.
 
-    def _flush_rest(self) -> None:
+        One write each turn and link, after all links were read: a write wakes the process at the other end, and on a
+        busy machine that one takes the core from us.
+        """
+        if not self._flush_planned:
+            self._flush_planned = True
+            self._owner.plan_flush(self)
+
+    def flush(self) -> None:
+        """Writes what the wire holds, now."""
         self._flush_planned = False
-        self._flush()
+        data = self._wire.data_to_send()
+        if not data or self._transport is None or self._transport.is_closing():
+            return
+        self.bytes_sent += len(data)
+        self._transport.write(data)
+        if not self._writable.is_set() and self._transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
+            self.close(f"the peer has left more than {MAX_UNREAD_BYTES} bytes unread")
 
     # -- our calls
 
@@ -284,7 +291,7 @@ class Link(asyncio.Protocol):
             arg3=arg3,
             checksum=Checksum.CRC32C,
         )
-        future: Waiting = self._loop.create_future()
+        future: Waiting = self.loop.create_future()
         self._waiting[call_id] = future
         self.flush_soon()
         self._rearm()
@@ -303,7 +310,10 @@ class Link(asyncio.Protocol):
     # -- answers to the peer's calls
 
     def respond(self, call_id: int, *, ok: bool, arg2: bytes, arg3: bytes) -> None:
-        self._wire.respond(call_id, ok=ok, arg2=arg2, arg3=arg3, now=self._now())
+        try:
+            self._wire.respond(call_id, ok=ok, arg2=arg2, arg3=arg3, now=self._now())
+        except ResponseTooLarge as error:  # the caller was told
+            log.error("call %d of %s: %s", call_id, self.remote, error)
         self.flush_soon()
 
     def respond_error(self, call_id: int, code: int, message: str) -> None:

@@ -25,6 +25,7 @@ class Links(Collector):
         self._max_incoming = max_incoming
         self._incoming = 0  # accepted sockets, also those without a handshake yet
         self._open: set[Link] = set()
+        self._unflushed: list[Link] = []
         self._opened = dict.fromkeys(_DIRECTIONS, 0)
         self._closed = dict.fromkeys(_DIRECTIONS, 0)
         self._failed = dict.fromkeys(_DIRECTIONS, 0)
@@ -60,6 +61,17 @@ class Links(Collector):
             link.bytes_received or self._incoming >= self._max_incoming
         ):  # a bare connect is somebody's liveness check
             log.warning("connection from %s refused: %s", link.remote, reason)
+
+    def plan_flush(self, link: Link) -> None:
+        """`link` is flushed at the end of this loop turn, with all others that have something to write."""
+        if not self._unflushed:
+            link.loop.call_soon(self._flush)
+        self._unflushed.append(link)
+
+    def _flush(self) -> None:
+        links, self._unflushed = self._unflushed, []
+        for link in links:
+            link.flush()
 
     def incoming(self) -> list[Link]:
         return [link for link in self._open if not link.dialler]

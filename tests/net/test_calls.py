@@ -82,6 +82,22 @@ async def test_a_bug_below_the_stack_is_answered_and_tells_nothing(network, capl
     assert "secret" in caplog.text
 
 
+async def test_an_answer_that_cannot_be_sent_is_a_failure_that_is_told(network, caplog):
+    async def leaf(call):
+        if call.body == b"headers":
+            return Reply(OK, b"", {"k": "x" * 100_000})
+        return Reply(OK, bytes(10_000_000))
+
+    async with Pair(network, leaf) as pair:
+        for body, reason in ((b"headers", "reply headers"), (b"body", "may be sent")):
+            outcome = (await pair.call(body)).outcome
+            assert isinstance(outcome, Unexpected)
+            assert reason in str(outcome)
+        assert len(caplog.records) == 2
+        assert isinstance((await pair.call(bytes(10_000_000))).outcome, BadRequest)
+        assert isinstance((await pair.call(headers={"k": "x" * 100_000})).outcome, BadRequest)
+
+
 async def test_unknown_names_say_what_is_there(network):
     async with Pair(network, echo) as pair:
         outcome = (await pair.call(of=method("ecco"))).outcome
