@@ -87,6 +87,7 @@ class Link(asyncio.Protocol):
         self._owner = owner
         self._transport: asyncio.Transport | None = None
         self._waiting: dict[int, Waiting] = {}
+        self._pongs: dict[int, asyncio.Future[None]] = {}
         self._timer: Timer | None = None
         self._timer_at = float("inf")
         self._flush_planned = False
@@ -179,8 +180,10 @@ class Link(asyncio.Protocol):
                     self._inbound.call_received(self, event)
             case ResponseReceived() | ErrorReceived():
                 self._answer(event.id, event)
-            case PongReceived():
-                pass  # the wire itself watches for silence
+            case PongReceived(id=ping_id):
+                pong = self._pongs.pop(ping_id, None)
+                if pong is not None and not pong.done():
+                    pong.set_result(None)
 
     def _answer(self, call_id: int, event: ResponseReceived | ErrorReceived) -> None:
         future = self._waiting.pop(call_id, None)
@@ -326,6 +329,15 @@ class Link(asyncio.Protocol):
         """Asks the peer to send no more calls here; those under way go on."""
         self._wire.drain(reason, self._now())
         self.flush_soon()
+
+    async def round_trip(self) -> None:
+        """Returns once the peer has read all that was sent so far, and we all that it had sent by then; or is gone."""
+        if self.gone.done() or self.peer is None:
+            return
+        pong = self.loop.create_future()
+        self._pongs[self._wire.ping(self._now())] = pong
+        self.flush_soon()
+        await asyncio.wait((pong, self.gone), return_when=asyncio.FIRST_COMPLETED)
 
     def close(self, reason: str) -> None:
         """Ends the connection from this side; calls that wait on it fail at once."""

@@ -11,13 +11,14 @@ from mesh.call import Clock, Reply, Stack, TimerWheel
 from mesh.contract.model import Method, Service
 from mesh.errors import BadRequest
 from mesh.filters import CallMetrics
-from mesh.net import Dispatcher, Links, Route
+from mesh.net import Dispatcher, Link, Links, Route
 from mesh.node.handler import check_handler, handler_leaf
 from mesh.node.threads import HandlerThreads
 from mesh.stacks import server_stack
 
 log = logging.getLogger("mesh.node")
 
+FOREIGN_PONG_S = 1.0  # some implementations answer no pings; ours do, and are waited for as long as the drain lasts
 CANCEL_S = 1.0  # for handlers to end after they were cancelled; one that does not is left to the process's end
 
 
@@ -59,10 +60,14 @@ class Serving:
     async def drain(self, reason: str, drain_s: float) -> None:
         """Takes no new calls, lets those under way finish for `drain_s`, cancels the rest, closes the connections."""
         self.dispatcher.drain(reason)
-        for link in self._links.incoming():
+        links = self._links.incoming()
+        for link in links:
             link.drain(reason)
         try:
             async with asyncio.timeout(drain_s):
+                # A call that its caller sent before it read the drain frame may still be on its way. Closing now would
+                # leave the caller not knowing whether it ran. Once a ping is answered, nothing can be on its way.
+                await asyncio.gather(*(_heard(link) for link in links))
                 await self.dispatcher.finished()
         except TimeoutError:
             log.warning("%d calls had not finished after %.0f ms; cancelled", self.dispatcher.in_flight, drain_s * 1000)
@@ -74,6 +79,14 @@ class Serving:
                 log.error("%d handlers ignore their cancellation", self.dispatcher.in_flight)
         for link in self._links.incoming():
             link.close(reason)
+
+
+async def _heard(link: Link) -> None:
+    try:
+        async with asyncio.timeout(None if link.peer is not None and link.peer.is_mesh else FOREIGN_PONG_S):
+            await link.round_trip()
+    except TimeoutError:
+        pass
 
 
 async def _no_oneway(call: Any) -> Reply:

@@ -8,6 +8,7 @@ import urllib.request
 
 from mesh.cluster.metrics import read
 from mesh.cluster.plan import CONSUL_ID
+from mesh.discovery import RegistryError, open_registry
 from tests.drills.stage import Stage, arguments, note, stage, verdict
 
 # Consul is back, the services have entered themselves again, and the new one's first health check has passed.
@@ -32,15 +33,42 @@ async def traffic_within(on: Stage, id: str) -> float | None:
     return None
 
 
+async def entries(on: Stage) -> dict[str, int]:
+    """How many instances of each service the registry knows; none while it is away."""
+    async with open_registry(on.cluster.registry) as registry:
+        try:
+            return {name: len(instances) for name, instances in (await registry.services()).items()}
+        except RegistryError:
+            return {}
+
+
+async def all_again(on: Stage, before: dict[str, int]) -> float | None:
+    """Seconds until everybody had entered itself again; None: not in time."""
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    while loop.time() - begun < TRAFFIC_WITHIN_S:
+        now = await entries(on)
+        if all(now.get(name, 0) >= count for name, count in before.items()):
+            return loop.time() - begun
+        await asyncio.sleep(0.1)
+    return None
+
+
 async def drill(rate_per_s: float, outage_s: float) -> int:
     broken = []
     async with stage("outage", rate_per_s) as on:
         await asyncio.sleep(2)
+        before = await entries(on)
         await on.cluster.kill(CONSUL_ID, hold=True)
         note(f"Consul is dead, for {outage_s:g} s")
         await asyncio.sleep(outage_s)
         await on.cluster.start_instance(CONSUL_ID)
         note("Consul is back, and remembers nothing")
+        # A process that starts before this believes the empty registry, and rightly: it has no list of its own.
+        again = await all_again(on, before)
+        note("not everybody is back" if again is None else f"everybody has registered again after {again:.1f} s")
+        if again is None:
+            broken.append(f"not everybody had registered again within {TRAFFIC_WITHIN_S:g} s")
         for service in ("echo", "pricing"):
             id = await on.cluster.add_instance(service)
             seconds = await traffic_within(on, id)

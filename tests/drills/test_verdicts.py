@@ -4,7 +4,7 @@ import types
 
 import pytest
 
-from tests.drills import crash, outage, rolling
+from tests.drills import crash
 from tests.drills.stage import Stage, executions, verdict
 from tests.drills.traffic import Book, Sent
 
@@ -57,16 +57,3 @@ def test_a_broken_promise_is_the_exit_code_and_the_book_says_what_failed(tmp_pat
 )
 def test_only_what_was_in_flight_there_is_excused(sent, expected):
     assert crash.excused(sent, {10.0: "127.0.0.1:1"}) is expected
-
-
-@pytest.mark.soak
-@pytest.mark.integration
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    ("drill", "arguments"), [(rolling.drill, (200.0, 2)), (outage.drill, (200.0, 30.0)), (crash.drill, (200.0, 1))]
-)
-async def test_the_drill_itself(drill, arguments, soak_record):
-    """Must-show 5; `python -m tests.drills.rolling` has the full number of rounds."""
-    code = await drill(*arguments)
-    soak_record(rate_per_s=arguments[0])
-    assert code == 0

@@ -269,6 +269,41 @@ async def test_stopping_loses_no_call():
         assert len(answers) > 100
 
 
+@virtual_time
+async def test_stopping_loses_no_call_that_is_still_on_its_way():
+    """The wire is slower than the registry's news: calls arrive after the drain, and after the last answer."""
+    async with LocalMesh(MemoryNetwork(latency_s=0.2)) as mesh:
+        client = await mesh.client(interop.Echo)
+        echo = Echo()
+
+        async def instance():
+            node = await mesh.node("echo", settle_ms=5)
+            node.serve(interop.Echo, echo)
+            await node.start()
+            return node
+
+        nodes = [await instance(), await instance()]
+        stop = asyncio.Event()
+        answers = []
+
+        async def call_on():
+            while not stop.is_set():
+                with call.deadline(ms=5000):
+                    answers.append(await client.tick("c"))
+
+        callers = []
+        for _ in range(20):
+            callers.append(asyncio.create_task(call_on()))
+            await asyncio.sleep(0.03)
+        for turn in range(4):
+            await nodes[turn % 2].stop()
+            nodes[turn % 2] = await instance()
+            await asyncio.sleep(1)
+        stop.set()
+        await asyncio.gather(*callers)
+        assert sorted(answers) == list(range(1, len(answers) + 1))
+
+
 async def test_a_node_says_what_it_serves_and_is():
     async with LocalMesh() as mesh:
         node = await mesh.serve(interop.Echo, Echo())
