@@ -141,7 +141,7 @@ def test_ctrl_c_is_130_without_a_traceback() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host, port = silent.getsockname()
         silent.settimeout(30)
-        with _started("call", "shop", "Shop::buy", "--peer", f"{host}:{port}") as process:
+        with _started("call", "shop", "Shop::buy", "--peer", f"{host}:{port}", "--timeout", "60000") as process:
             connection, _ = silent.accept()  # now it waits for an answer that does not come
             with connection:
                 process.send_signal(signal.SIGINT)
