@@ -69,7 +69,7 @@ class Inbound:
             self._admit(frame)
             opening = open_call(frame.service, frame.headers, frame.checksum)
             self.openings.learn(opening)
-            expires = now + frame.ttl_ms / 1000 + self._limits.expiry_slack_s
+            expires = now + min(frame.ttl_ms / 1000, self._limits.call_s) + self._limits.expiry_slack_s
             half = first_half(frame, opening, frame.ttl_ms, expires, self._limits, now)
             if not frame.flags & MORE:
                 return self._deliver(id, half, now)

@@ -64,6 +64,10 @@ class Limits:
     # About 100 bytes each, so below 1 MiB a connection even when every call times out.
     tombstones: int = 4_096
 
+    # The longest that a peer's call is kept, whatever its ttl says: 49 days fit into the field, and so does a damaged
+    # bit, which no checksum covers. Ten minutes are twenty times what anybody waits for an answer.
+    call_s: float = 600.0
+
     # The server's own expiry comes this much after the ttl. A deadline filter above the wire ends the handler at
     # the ttl and answers itself, with more to say; this is the net below it, so it must lose that race by a little
     # more than a loop's usual jitter.

@@ -33,6 +33,7 @@ class QuickReader:
         self._outbound = outbound
         self._most_calls = limits.calls_inbound
         self._slack_s = limits.expiry_slack_s
+        self._longest_ms = int(limits.call_s * 1000)
         self.usable = limits.message_bytes >= MAX_FRAME_BYTES  # else one frame could be too much already
 
     def read(self, data: bytes, pos: int, end: int, now: float, events: list[Event]) -> int:
@@ -64,7 +65,13 @@ class QuickReader:
         stop: int = pos + size
         calls = inbound.calls
         halves = inbound.halves.by_id
-        if stop > end or flags or not ttl_ms or not 0 < id < NO_MESSAGE or length > MAX_ARG1_BYTES:
+        if (
+            stop > end
+            or flags
+            or not 0 < ttl_ms <= self._longest_ms
+            or not 0 < id < NO_MESSAGE
+            or length > MAX_ARG1_BYTES
+        ):
             return 0
         if id in calls or id in halves or len(calls) + len(halves) >= self._most_calls:
             return 0

@@ -188,3 +188,13 @@ def test_no_timer_is_left_at_the_end() -> None:
     server.receive(call(), 0.0)
     server.receive(error(0xFFFFFFFF, 0xFF, "bye"), 0.0)
     assert server.next_timer() is None
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_no_call_is_kept_for_as_long_as_a_damaged_ttl_says(warm: bool) -> None:
+    server = acceptor(Limits(call_s=5.0, idle_s=inf))
+    if warm:
+        server.receive(call(900), 0.0)
+        server.respond(900, ok=True, arg2=b"", arg3=b"", now=0.0)
+    server.receive(call(2, ttl=0xFFFF_FFFF), 1.0)
+    assert run_until(server, 1e9) == [(6.02, CallExpired(2))]
