@@ -285,7 +285,7 @@ async def test_every_call_is_counted_once(network):
 async def tagged_calls(network, count: int, seed: int) -> dict[str, int]:
     """Calls with random delays, some cancelled, some timed out: each answer must be its own call's."""
     rng = random.Random(seed)
-    told = {"ok": 0, "cancelled": 0, "timeout": 0}
+    told = {"answered": 0, "cancelled": 0, "timeout": 0}
 
     async def leaf(call):
         delay = int.from_bytes(call.body[8:10])
@@ -314,7 +314,7 @@ async def tagged_calls(network, count: int, seed: int) -> dict[str, int]:
                 return
             assert reply.outcome is OK, f"seed {seed}: {reply.outcome}"
             assert reply.value == tag, f"seed {seed}: {tag!r} got the answer of {reply.value!r}"
-            told["ok"] += 1
+            told["answered"] += 1
 
         numbers = iter(range(count))
 

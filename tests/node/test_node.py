@@ -238,70 +238,50 @@ async def test_a_service_is_found_when_it_comes_and_left_when_it_goes(network):
             assert await client.touch("x") == "x"
 
 
-async def test_stopping_loses_no_call():
-    """Two instances take turns at restarting while calls that may not be repeated go on."""
-    async with LocalMesh() as mesh:
-        client = await mesh.client(interop.Echo)
-        echo = Echo()
+async def turns_at_restarting(mesh, *, callers, apart_s, turns, rest_s):
+    """Two instances take turns at restarting while calls that may not be repeated go on. Gives the answers."""
+    client = await mesh.client(interop.Echo)
+    echo, stop, answers = Echo(), asyncio.Event(), []
 
-        async def instance():
-            node = await mesh.node("echo", settle_ms=5)
-            node.serve(interop.Echo, echo)
-            await node.start()
-            return node
+    async def instance():
+        node = await mesh.node("echo", settle_ms=5)
+        node.serve(interop.Echo, echo)
+        await node.start()
+        return node
 
-        nodes = [await instance(), await instance()]
-        stop = asyncio.Event()
-        answers = []
-
-        async def call_on():
-            while not stop.is_set():
+    async def call_on():
+        while not stop.is_set():
+            with call.deadline(ms=5000):
                 answers.append(await client.tick("c"))
-                await asyncio.sleep(0)
+            await asyncio.sleep(0)
 
-        callers = [asyncio.create_task(call_on()) for _ in range(8)]
-        for turn in range(6):
-            await nodes[turn % 2].stop()
-            nodes[turn % 2] = await instance()
-        stop.set()
-        await asyncio.gather(*callers)
-        assert sorted(answers) == list(range(1, len(answers) + 1))
-        assert len(answers) > 100
+    nodes = [await instance(), await instance()]
+    calling = []
+    for _ in range(callers):
+        calling.append(asyncio.create_task(call_on()))
+        await asyncio.sleep(apart_s)
+    for turn in range(turns):
+        await nodes[turn % 2].stop()
+        nodes[turn % 2] = await instance()
+        await asyncio.sleep(rest_s)
+    stop.set()
+    await asyncio.gather(*calling)
+    return answers
+
+
+async def test_stopping_loses_no_call():
+    async with LocalMesh() as mesh:
+        answers = await turns_at_restarting(mesh, callers=8, apart_s=0, turns=6, rest_s=0)
+    assert sorted(answers) == list(range(1, len(answers) + 1))
+    assert len(answers) > 100
 
 
 @virtual_time
 async def test_stopping_loses_no_call_that_is_still_on_its_way():
     """The wire is slower than the registry's news: calls arrive after the drain, and after the last answer."""
     async with LocalMesh(MemoryNetwork(latency_s=0.2)) as mesh:
-        client = await mesh.client(interop.Echo)
-        echo = Echo()
-
-        async def instance():
-            node = await mesh.node("echo", settle_ms=5)
-            node.serve(interop.Echo, echo)
-            await node.start()
-            return node
-
-        nodes = [await instance(), await instance()]
-        stop = asyncio.Event()
-        answers = []
-
-        async def call_on():
-            while not stop.is_set():
-                with call.deadline(ms=5000):
-                    answers.append(await client.tick("c"))
-
-        callers = []
-        for _ in range(20):
-            callers.append(asyncio.create_task(call_on()))
-            await asyncio.sleep(0.03)
-        for turn in range(4):
-            await nodes[turn % 2].stop()
-            nodes[turn % 2] = await instance()
-            await asyncio.sleep(1)
-        stop.set()
-        await asyncio.gather(*callers)
-        assert sorted(answers) == list(range(1, len(answers) + 1))
+        answers = await turns_at_restarting(mesh, callers=20, apart_s=0.03, turns=4, rest_s=1)
+    assert sorted(answers) == list(range(1, len(answers) + 1))
 
 
 async def test_a_node_says_what_it_serves_and_is():
