@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar
+from math import inf
 
 from mesh.call.call import Call
 from mesh.call.clock import loop_now
@@ -132,7 +133,7 @@ def deadline(*, ms: float) -> Scope:
 
     Inside a running loop only. Raises ValueError unless `ms` is positive.
     """
-    if not ms > 0:
+    if not 0 < ms < inf:
         raise ValueError(f"a deadline must be a positive number of milliseconds, got {ms!r}")
     here = current()
     when = loop_now() + ms / 1000

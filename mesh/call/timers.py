@@ -7,9 +7,12 @@ up to one tick (and the loop's rounding) late, never early.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from mesh.call.clock import Clock, Timer
+
+log = logging.getLogger("mesh.call")
 
 TICK_S = 0.005  # deadlines are told in whole milliseconds and missed by a network's jitter; 5 ms is below both
 
@@ -78,7 +81,10 @@ class TimerWheel:
         if self._slots:
             self._arm(min(self._slots))
         for entry in entries:
-            entry.fire()
+            try:
+                entry.fire()
+            except Exception:  # one that fails must not keep the others of its tick from firing
+                log.exception("a timer failed: %r", entry)
 
     def __len__(self) -> int:
         """Timers that are armed."""

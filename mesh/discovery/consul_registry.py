@@ -9,6 +9,7 @@ import asyncio
 import random
 import re
 from collections.abc import Awaitable, Callable, Hashable
+from contextvars import Context
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -124,7 +125,7 @@ class ConsulRegistry:
         if len(self._shared) >= MAX_WATCHES:
             raise RegistryError(f"{self.url}: {MAX_WATCHES} watches are open, more are not allowed; close some")
         poll = Poll(asker, fetch, feed.deliver, feed.failed, link=self._link, clock=self._clock, rng=self._rng)
-        self._shared[key] = _Shared(feed, asyncio.create_task(poll.run(), name=asker))
+        self._shared[key] = _Shared(feed, asyncio.create_task(poll.run(), name=asker, context=Context()))
         return self._shared[key]
 
     def _release(self, key: Hashable) -> None:

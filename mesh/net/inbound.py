@@ -10,11 +10,11 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mesh.call import OK, Call, Clock, Declared, Reply, Service
+from mesh.call import OK, Call, Clock, Reply, Service
 from mesh.contract.model import Method
 from mesh.errors import BadRequest, Cancelled, Declined, MeshError, Unexpected, UnknownMethod, UnknownService
 from mesh.net import eager
-from mesh.net.link import Link
+from mesh.net.link import Link, Running
 from mesh.net.mapping import reply_arg2, to_call
 from mesh.wire import CallReceived
 from mesh.wire.faults import HeaderError
@@ -63,37 +63,40 @@ class Dispatcher:
             return
         call_id = event.id
         self.in_flight += 1
-        link.serving[call_id] = None
-        task = eager.start(self._loop, self._serve(link, call_id, call, route.service))
-        if task is not None and call_id in link.serving:
-            link.serving[call_id] = task
+        link.serving[call_id] = running = Running()
+        running.task = eager.start(self._loop, self._serve(link, call_id, running, call, route.service))
 
-    async def _serve(self, link: Link, call_id: int, call: Call, service: Service) -> None:
+    async def _serve(self, link: Link, call_id: int, running: Running, call: Call, service: Service) -> None:
         try:
             reply = await service(call)
         except asyncio.CancelledError:
-            # The node's own stop is no wish of the caller's: it should read it as a failure, and may repeat it.
-            error = Unexpected("stopped while shutting down") if self._stopping else Cancelled("cancelled")
-            reply = Reply(error)
+            if running.asked is None:
+                log.error("%s: the handler was cancelled from inside", call.method.wire_name)
+                reply = Reply(Unexpected("the handler was cancelled from inside"))
+            elif self._stopping:  # no wish of the caller's: it should read a failure, and may repeat it
+                reply = Reply(Unexpected("stopped while shutting down"))
+            else:
+                reply = Reply(Cancelled("cancelled"))
         except Exception:  # a filter's own bug: the handler's are caught in its leaf
             log.exception("%s: the server's stack raised", call.method.wire_name)
             reply = Reply(Unexpected("internal error"))
         self.in_flight -= 1
         if self._idle is not None and not self.in_flight:
             self._idle.set()
-        if link.serving.pop(call_id, self) is self:
-            return  # the connection went meanwhile
+        if link.serving.get(call_id) is not running:
+            return  # the connection went meanwhile, or the caller uses the number again after its ttl
+        del link.serving[call_id]
         outcome = reply.outcome
-        if outcome is OK or isinstance(outcome, Declared):
-            try:
-                arg2 = reply_arg2(reply.headers)
-            except HeaderError as error:
-                log.error("%s: its reply headers cannot be sent: %s", call.method.wire_name, error)
-                self._refuse(link, call_id, Unexpected("the handler's reply headers cannot be sent"))
-                return
-            link.respond(call_id, ok=outcome is OK, arg2=arg2, arg3=reply.body)
-        else:
-            self._refuse(link, call_id, outcome)  # type: ignore[arg-type]  # what is left is a MeshError
+        if isinstance(outcome, MeshError):
+            self._refuse(link, call_id, outcome)
+            return
+        try:
+            arg2 = reply_arg2(reply.headers)
+        except HeaderError as error:
+            log.error("%s: its reply headers cannot be sent: %s", call.method.wire_name, error)
+            self._refuse(link, call_id, Unexpected("the handler's reply headers cannot be sent"))
+            return
+        link.respond(call_id, ok=outcome is OK, arg2=arg2, arg3=reply.body)
 
     def _refuse(self, link: Link, call_id: int, error: MeshError) -> None:
         link.respond_error(call_id, error.kind.wire, error.reason)
@@ -109,16 +112,16 @@ class Dispatcher:
         return UnknownMethod(f"unknown method {asked!r}; {event.service} has {', '.join(methods)}")
 
     def cancel_received(self, link: Link, call_id: int, why: str) -> None:
-        task = link.serving.get(call_id)
-        if task is not None:
-            task.cancel(why)
+        running = link.serving.get(call_id)
+        if running is not None:
+            running.cancel(why)
 
     def link_closed(self, link: Link) -> None:
         """Nobody hears the answers any more: the handlers stop, and with them what they called."""
-        tasks = [task for task in link.serving.values() if task is not None]
+        serving = list(link.serving.values())
         link.serving.clear()
-        for task in tasks:
-            task.cancel("the caller's connection is gone")
+        for running in serving:
+            running.cancel("the caller's connection is gone")
 
     # -- stopping
 
@@ -137,6 +140,5 @@ class Dispatcher:
         """Cancels what is still under way; their callers are told."""
         self._stopping = True
         for link in links:
-            for task in list(link.serving.values()):
-                if task is not None:
-                    task.cancel("the node stops")
+            for running in list(link.serving.values()):
+                running.cancel("the node stops")

@@ -34,6 +34,7 @@ log = logging.getLogger("mesh.net")
 
 # Unsent bytes for one peer that does not read. Above the wire's high mark its requests are no longer read and our own
 # calls wait, so only pings, refusals and what was under way can add to it: eight of the longest messages.
+CLOSE_S = 5.0  # for the last bytes of a closed connection to leave
 MAX_UNREAD_BYTES = 64 * 1024 * 1024
 
 
@@ -43,6 +44,21 @@ class Inbound(Protocol):
     def call_received(self, link: Link, event: CallReceived) -> None: ...
     def cancel_received(self, link: Link, call_id: int, why: str) -> None: ...
     def link_closed(self, link: Link) -> None: ...
+
+
+class Running:
+    """One call of the peer's under way here. `asked` says that it was cancelled from outside, by whom."""
+
+    __slots__ = ("asked", "task")
+
+    def __init__(self) -> None:
+        self.task: asyncio.Task[None] | None = None  # None: still in its first step, or done in it
+        self.asked: str | None = None
+
+    def cancel(self, why: str) -> None:
+        self.asked = why
+        if self.task is not None:
+            self.task.cancel(why)
 
 
 class Owner(Protocol):
@@ -100,7 +116,7 @@ class Link(asyncio.Protocol):
         self.gone: asyncio.Future[str] = self.loop.create_future()  # done with the reason once it is closed
         self.bytes_received = 0
         self.bytes_sent = 0
-        self.serving: dict[int, asyncio.Task[None] | None] = {}  # the peer's calls under way, kept by Inbound
+        self.serving: dict[int, Running] = {}  # the peer's calls under way, kept by Inbound
 
     # -- asyncio's side
 
@@ -197,8 +213,7 @@ class Link(asyncio.Protocol):
                 future.set_result((event, written))
         self.flush()
         self._end(event.reason)
-        if self._transport is not None:
-            self._transport.close()
+        self._close_transport()
 
     def _end(self, reason: str) -> None:
         """Once, whoever noticed first."""
@@ -251,9 +266,12 @@ class Link(asyncio.Protocol):
         if not data or self._transport is None or self._transport.is_closing():
             return
         self.bytes_sent += len(data)
+        was_full = not self._writable.is_set()
         self._transport.write(data)
-        if not self._writable.is_set() and self._transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
+        if was_full and self._transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
+            transport = self._transport
             self.close(f"the peer has left more than {MAX_UNREAD_BYTES} bytes unread")
+            transport.abort()  # close() would wait for the peer to read it
 
     # -- our calls
 
@@ -269,7 +287,7 @@ class Link(asyncio.Protocol):
     async def call(
         self,
         *,
-        ttl_ms: int,
+        deadline: float,
         tracing: bytes,
         service: str,
         headers: bytes,
@@ -281,11 +299,13 @@ class Link(asyncio.Protocol):
 
         Cancelling it sends a cancel frame: the peer stops, and what it still answers is ignored.
         """
-        if not self._writable.is_set():
+        while not self._writable.is_set():  # whoever wakes first may have filled it again
             await self._writable.wait()
+        now = self._now()
         call_id = self._wire.send_call(
-            now=self._now(),
-            ttl_ms=ttl_ms,
+            now=now,
+            # Told after the wait. Rounded up, and never 0: the server's last millisecond is the caller's to cut off.
+            ttl_ms=max(1, int((deadline - now) * 1000 + 0.999)),
             tracing=tracing,
             service=service,
             headers=headers,
@@ -296,7 +316,10 @@ class Link(asyncio.Protocol):
         )
         future: Waiting = self.loop.create_future()
         self._waiting[call_id] = future
-        self.flush_soon()
+        if self._wire.bytes_pending > self._limits.write_high_bytes:
+            self.flush()  # now, so that the next caller of this turn finds the pipe full and waits
+        else:
+            self.flush_soon()
         self._rearm()
         try:
             return await future
@@ -344,8 +367,14 @@ class Link(asyncio.Protocol):
         for event in self._wire.close(None, reason):
             self._take(event)
         self._end(reason)
-        if self._transport is not None:
+        self._close_transport()
+
+    def _close_transport(self) -> None:
+        """Lets what was written go out, for a bounded time: a peer that does not read would hold it for ever."""
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.close()
+            if self._transport.get_write_buffer_size():
+                self.loop.call_later(CLOSE_S, self._transport.abort)
 
     def describe(self) -> dict[str, object]:
         """For /debug/connections."""

@@ -23,7 +23,7 @@ class Links(Collector):
 
     def __init__(self, max_incoming: int = MAX_INCOMING) -> None:
         self._max_incoming = max_incoming
-        self._incoming = 0  # accepted sockets, also those without a handshake yet
+        self._incoming: set[Link] = set()  # accepted, also those without a handshake yet
         self._open: set[Link] = set()
         self._unflushed: list[Link] = []
         self._opened = dict.fromkeys(_DIRECTIONS, 0)
@@ -32,14 +32,15 @@ class Links(Collector):
         self._bytes = {(direction, way): 0 for direction in _DIRECTIONS for way in ("sent", "received")}
 
     def __iter__(self) -> Iterator[Link]:
-        return iter(list(self._open))
+        """Every link that stands, and every socket that was accepted."""
+        return iter(list(self._open | self._incoming))
 
     def connected(self, link: Link) -> bool:
         """The socket stands; False when as many were accepted as may be."""
         if link.dialler:
             return True
-        self._incoming += 1
-        return self._incoming <= self._max_incoming
+        self._incoming.add(link)
+        return len(self._incoming) <= self._max_incoming
 
     def opened(self, link: Link) -> None:
         """The handshake is over."""
@@ -49,8 +50,7 @@ class Links(Collector):
     def closed(self, link: Link, reason: str) -> None:
         direction = _direction(link)
         self._count_bytes(link)
-        if not link.dialler:
-            self._incoming -= 1
+        self._incoming.discard(link)
         if link in self._open:
             self._open.discard(link)
             self._closed[direction] += 1
@@ -58,7 +58,7 @@ class Links(Collector):
             return
         self._failed[direction] += 1
         if not link.dialler and (
-            link.bytes_received or self._incoming >= self._max_incoming
+            link.bytes_received or len(self._incoming) >= self._max_incoming
         ):  # a bare connect is somebody's liveness check
             log.warning("connection from %s refused: %s", link.remote, reason)
 
@@ -71,7 +71,16 @@ class Links(Collector):
     def _flush(self) -> None:
         links, self._unflushed = self._unflushed, []
         for link in links:
-            link.flush()
+            try:
+                link.flush()
+            except Exception:  # the others of this turn have done nothing wrong
+                log.exception("writing to %s failed", link.remote)
+                link.close("writing failed")
+
+    def close(self, reason: str) -> None:
+        """Ends them all."""
+        for link in self:
+            link.close(reason)
 
     def incoming(self) -> list[Link]:
         return [link for link in self._open if not link.dialler]

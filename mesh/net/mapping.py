@@ -6,6 +6,7 @@ which no handler sees and foreign peers pass over.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from mesh.call import Call
@@ -17,6 +18,7 @@ from mesh.wire.headers import decode_headers, encode_headers
 
 BAGGAGE = "$mesh$baggage-"
 TRACE_HIGH = "$mesh$trace-high"
+_HEX = re.compile(r"[0-9a-f]{1,16}")
 NO_HEADERS = encode_headers({})
 
 
@@ -82,14 +84,12 @@ def _take_headers(call: Call, headers: dict[str, str]) -> None:
         elif key.startswith(BAGGAGE):
             call.baggage[key.removeprefix(BAGGAGE)] = value
         elif key == TRACE_HIGH:
-            if call.trace is not None and len(value) <= 16:
+            if call.trace is not None:
                 call.trace.high = _hex_or_zero(value)
         elif not key.startswith(RESERVED_PREFIXES):
             call.headers[key] = value
 
 
 def _hex_or_zero(text: str) -> int:
-    try:
-        return int(text, 16)
-    except ValueError:
-        return 0  # a broken hint must not fail the call
+    # A broken hint must not fail the call; int() alone would take signs, blanks and underscores.
+    return int(text, 16) if _HEX.fullmatch(text) else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
+from contextvars import Context
 
 from mesh.net.link import Link
 from mesh.net.network import Network
@@ -25,21 +26,33 @@ class Peers:
 
     def ready(self, address: str) -> Link | None:
         """The link to `address`, if there is one (it may be draining)."""
-        return self._links.get(address)
+        link = self._links.get(address)
+        return None if link is not None and link.gone.done() else link
 
     async def connect(self, address: str) -> Link:
         """The link to `address`, dialled if need be. Raises OSError with a reason.
 
         A caller that gives up leaves the dialling to the others that wait for it.
         """
-        link = self._links.get(address)
+        link = self.ready(address)
         if link is not None:
             return link
         task = self._dialling.get(address)
         if task is None:
-            task = self._dialling[address] = asyncio.create_task(self._dial(address), name=f"dial {address}")
+            task = self._dialling[address] = asyncio.create_task(
+                # A context of its own: the connection outlives the call that happens to need it first.
+                self._dial(address),
+                name=f"dial {address}",
+                context=Context(),
+            )
             task.add_done_callback(lambda done: self._dialled(address, done))
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if task.cancelled() and (caller is None or not caller.cancelling()):
+                raise ConnectionError("this node is stopping") from None
+            raise
 
     async def _dial(self, address: str) -> Link:
         try:

@@ -60,8 +60,7 @@ def sender(peers: Peers, method: Method, clock: Clock) -> Service:
         assert call.deadline is not None
         try:
             answer, written = await link.call(
-                # Rounded up, and never 0: the server's last millisecond is the caller's to cut off.
-                ttl_ms=max(1, int((call.deadline - now()) * 1000 + 0.999)),
+                deadline=call.deadline,
                 tracing=call.trace.to_wire() if call.trace is not None else NO_TRACE,
                 service=call.service,
                 headers=headers_of(call),

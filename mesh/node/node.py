@@ -98,6 +98,7 @@ class Node:
         self._listener: Listener | None = None
         self._state = "new"  # new, open, starting, ready, stopping, stopped
         self._stop_asked: asyncio.Event | None = None
+        self._ended: asyncio.Future[None] | None = None  # made by the first stop, done when it is through
 
     # -- opening and closing
 
@@ -231,7 +232,11 @@ class Node:
             await self._outer.enter_async_context(Watchdog(self.config.watchdog, metrics=self.metrics))
         await self._parts.enter()
         if self._serving.services:
-            self._listener = await self._network.listen(self.config.listen, lambda: self._link(dialler=False))
+            try:
+                self._listener = await self._network.listen(self.config.listen, lambda: self._link(dialler=False))
+            except OSError as error:
+                where = f"{self.name} cannot listen at {self.config.listen}"
+                raise OSError(error.errno, f"{where}: {error.strerror}; listen= or MESH_LISTEN says where") from error
             self.address = self.config.advertise or self._listener.address
             if self.registry is not None:
                 await self._presence.register(
@@ -279,27 +284,38 @@ class Node:
         self._stop_asked.set()
 
     async def stop(self) -> None:
-        """The drain order; once. Safe to call in any state."""
-        if self._state in ("new", "stopping", "stopped"):
+        """The drain order; once. Safe to call in any state: who comes second waits for the first."""
+        if self._state == "new":
             return
-        served = self._listener is not None
+        if self._ended is not None:
+            await asyncio.shield(self._ended)
+            return
+        self._ended = asyncio.get_running_loop().create_future()
         self._state = "stopping"
+        reason = f"{self.name} is stopping"
+        try:
+            # Left in reverse, and each whatever became of the others.
+            async with AsyncExitStack() as steps:
+                steps.callback(self._wheel.close)
+                steps.push_async_callback(self._outer.aclose)
+                steps.callback(self._threads.close)
+                steps.callback(self._links.close, reason)
+                steps.push_async_callback(self._peers.close, reason)
+                steps.callback(self._calling.close)
+                steps.push_async_callback(self._parts.leave)
+                await self._leave(reason)
+        finally:
+            self._state = "stopped"
+            self._ended.set_result(None)
+
+    async def _leave(self, reason: str) -> None:
+        """Out of the registry, then out of every caller's hands."""
         await self._presence.withdraw()
-        if served:
+        if self._listener is not None:
             if self._presence:
                 await self.clock.sleep(self.config.settle_ms / 1000)  # callers learn of it and stop coming
-            assert self._listener is not None
             await self._listener.close()
-            await self._serving.drain(f"{self.name} is stopping", self.config.drain_ms / 1000)
-        await self._parts.leave()
-        self._calling.close()
-        await self._peers.close(f"{self.name} is stopping")
-        for link in self._links:
-            link.close(f"{self.name} is stopping")
-        self._threads.close()
-        await self._outer.aclose()
-        self._wheel.close()
-        self._state = "stopped"
+            await self._serving.drain(reason, self.config.drain_ms / 1000)
 
     # -- what it says of itself
 

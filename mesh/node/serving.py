@@ -18,7 +18,9 @@ from mesh.stacks import server_stack
 
 log = logging.getLogger("mesh.node")
 
-FOREIGN_PONG_S = 1.0  # some implementations answer no pings; ours do, and are waited for as long as the drain lasts
+# For a caller to answer a ping. Ours do at once, unless their loop is held up for seconds; some foreign ones never do.
+MESH_PONG_S = 5.0
+FOREIGN_PONG_S = 1.0
 CANCEL_S = 1.0  # for handlers to end after they were cancelled; one that does not is left to the process's end
 
 
@@ -71,7 +73,7 @@ class Serving:
                 await self.dispatcher.finished()
         except TimeoutError:
             log.warning("%d calls had not finished after %.0f ms; cancelled", self.dispatcher.in_flight, drain_s * 1000)
-            self.dispatcher.stop(self._links.incoming())
+            self.dispatcher.stop(list(self._links))
             try:
                 async with asyncio.timeout(CANCEL_S):
                     await self.dispatcher.finished()
@@ -83,7 +85,7 @@ class Serving:
 
 async def _heard(link: Link) -> None:
     try:
-        async with asyncio.timeout(None if link.peer is not None and link.peer.is_mesh else FOREIGN_PONG_S):
+        async with asyncio.timeout(MESH_PONG_S if link.peer is not None and link.peer.is_mesh else FOREIGN_PONG_S):
             await link.round_trip()
     except TimeoutError:
         pass

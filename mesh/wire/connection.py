@@ -357,6 +357,7 @@ class Connection:
         inbound, outbound = self._inbound, self._outbound
         calls = tuple((id, outbound.written(entry)) for id, entry in outbound.calls.items())
         handlers = tuple(inbound.calls)
+        self._outbox.drop((frames.CALL_REQ, frames.CALL_REQ_CONTINUE))  # told as not sent: must not be
         for half in (inbound, outbound):
             half.calls.clear()
             half.halves.by_id.clear()

@@ -30,6 +30,8 @@ def encode_headers(headers: Mapping[str, str], limits: Limits = DEFAULT_LIMITS) 
     for text in (text for item in headers.items() for text in item):
         try:
             data = text.encode()
+        except AttributeError:
+            raise HeaderError(f"{text!r:.40} is no text") from None
         except UnicodeEncodeError:
             raise HeaderError(f"{text[:40]!r} has lone surrogates, which UTF-8 cannot carry") from None
         size += 2 + len(data)

@@ -30,6 +30,11 @@ class Outbox:
         self.chunks.append(frame)
         self.size += len(frame)
 
+    def drop(self, kinds: tuple[int, ...]) -> None:
+        """Forgets frames of these types: each chunk is one frame."""
+        self.chunks = [chunk for chunk in self.chunks if chunk[2] not in kinds]
+        self.size = sum(map(len, self.chunks))
+
     def take(self) -> bytes:
         chunks = self.chunks
         if not chunks:

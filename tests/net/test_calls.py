@@ -84,16 +84,18 @@ async def test_a_bug_below_the_stack_is_answered_and_tells_nothing(network, capl
 
 async def test_an_answer_that_cannot_be_sent_is_a_failure_that_is_told(network, caplog):
     async def leaf(call):
+        if call.body == b"number":
+            return Reply(OK, b"", {"k": 5})
         if call.body == b"headers":
             return Reply(OK, b"", {"k": "x" * 100_000})
         return Reply(OK, bytes(10_000_000))
 
     async with Pair(network, leaf) as pair:
-        for body, reason in ((b"headers", "reply headers"), (b"body", "may be sent")):
+        for body, reason in ((b"headers", "reply headers"), (b"number", "reply headers"), (b"body", "may be sent")):
             outcome = (await pair.call(body)).outcome
             assert isinstance(outcome, Unexpected)
             assert reason in str(outcome)
-        assert len(caplog.records) == 2
+        assert len(caplog.records) == 3
         assert isinstance((await pair.call(bytes(10_000_000))).outcome, BadRequest)
         assert isinstance((await pair.call(headers={"k": "x" * 100_000})).outcome, BadRequest)
 
@@ -239,6 +241,43 @@ async def test_full_pipes_both_ways_do_not_stop_each_other(network):
         assert all(reply.value == body for reply in replies)
 
 
+async def test_what_is_told_as_not_sent_was_not_sent(network):
+    ran = []
+
+    async def leaf(call):
+        ran.append(call.body)
+        return Reply(OK)
+
+    async with Pair(network, leaf) as pair:
+        await pair.call(b"first")
+        [link] = [link for link in pair.links if link.dialler]
+        task = asyncio.create_task(pair.call(b"second"))
+        await asyncio.sleep(0)  # it is in the wire's hands, and no loop turn has ended since
+        link.close("the test says so")
+        assert isinstance((await task).outcome, Unreachable)
+        assert (await pair.call(b"third")).outcome is OK, "dialled again at once"
+        assert ran == [b"first", b"third"]
+
+
+async def test_a_burst_waits_for_the_pipe_and_does_not_break_it(network, monkeypatch):
+    monkeypatch.setattr("mesh.net.link.MAX_UNREAD_BYTES", 4_000_000)
+    body = os.urandom(1_000_000)
+    async with Pair(network, echo, timeout_ms=60_000) as pair:
+        replies = await asyncio.gather(*(pair.call(body) for _ in range(20)))
+        assert all(reply.value == body for reply in replies)
+
+
+async def test_a_handler_cancelled_from_inside_is_its_own_failure(network, caplog):
+    async def leaf(call):
+        inner = asyncio.create_task(asyncio.sleep(60))
+        inner.cancel()
+        await inner
+
+    async with Pair(network, leaf) as pair:
+        assert isinstance((await pair.call()).outcome, Unexpected)
+    assert "cancelled from inside" in caplog.text
+
+
 async def test_no_more_connections_than_allowed(network, caplog):
     async with Pair(network, echo, max_incoming=3) as pair:
         links = [await network.dial(pair.listener.address, lambda: pair.link(dialler=True)) for _ in range(5)]
@@ -246,7 +285,7 @@ async def test_no_more_connections_than_allowed(network, caplog):
         assert [result for result in results if result is None] == [None] * 3
         assert sum(isinstance(result, ConnectionError) for result in results) == 2
         links[0].close("makes room")
-        while pair.links._incoming == 3:
+        while len(pair.links._incoming) == 3:
             await asyncio.sleep(0)
         assert (await pair.call(b"x")).value == b"x"
     assert "too many connections" in caplog.text

@@ -317,6 +317,32 @@ def test_a_handler_must_fit():
     asyncio.run(run())
 
 
+async def test_who_stops_second_waits_for_the_first_and_a_broken_part_stops_nobody_else():
+    class Broken:
+        async def __aenter__(self):
+            return self
+
+        async def __aexit__(self, *exc):
+            raise RuntimeError("broken part")
+
+    async with no_leaks(), LocalMesh(TcpNetwork()) as mesh:
+        node = await mesh.node("echo", admin="127.0.0.1:0")
+        node.attach(Broken())
+        node.serve(interop.Echo, Echo())
+        await node.start()
+        client = await mesh.client(interop.Echo)
+        slow = asyncio.create_task(client.slow(50))
+        while not node._serving.dispatcher.in_flight:
+            await asyncio.sleep(0)
+        first = asyncio.create_task(node.stop())
+        await asyncio.sleep(0)
+        await node.stop()
+        assert await slow == 50
+        with pytest.raises(RuntimeError, match="broken part"):
+            await first
+        assert not list(node._links)
+
+
 async def test_a_filter_of_ones_own():
     seen = []
 
