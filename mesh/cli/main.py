@@ -32,7 +32,7 @@ BUILT_IN = (up, call, describe, listing, idl, consul)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit code. argparse's own exits (usage, --help) come as SystemExit."""
-    args = make_parser().parse_args(argv)
+    args = _parse(argv)
     if args.debug:
         logs.setup("text", "debug", sys.stderr)
     try:
@@ -49,6 +49,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         code = _fail(error)
     return code
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """argparse gives an optional positional its value only before the options; `mesh call` takes its body after too."""
+    parser = make_parser()
+    args, rest = parser.parse_known_args(argv)
+    if len(rest) == 1 and (rest[0] == "-" or not rest[0].startswith("-")) and getattr(args, "body", "") is None:
+        args.body = rest[0]
+    elif rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return args
 
 
 def _fail(error: Exception) -> int:

@@ -10,7 +10,7 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from mesh.call import current
 from mesh.contract import service_of
@@ -51,6 +51,7 @@ class Fake:
         self._service = service
         self._answers: dict[str, list[Any]] = {}
         self.calls: list[RecordedCall] = []
+        self.mistakes: list[str] = []  # what the test forgot or got wrong; `LocalMesh` fails the test with them
         for name, answer in answers.items():
             self.answer(name, answer)
         for method in service.methods.values():
@@ -82,13 +83,22 @@ class Fake:
             self.calls.append(
                 RecordedCall(method.name, given, context.caller, dict(context.headers), dict(context.baggage))
             )
-            answers = self._answers.get(method.name)
-            if answers is None:
-                raise AssertionError(f"{method.wire_name} was called, but the fake was given no answer for it")
+            answers = self._answers.get(method.name, [])
+            if not answers:
+                self._mistake(f"{method.wire_name} was called, but the fake was given no answer for it")
             answer = answers.pop(0) if len(answers) > 1 else answers[0]
-            return await _give(answer, args)
+            value = await _give(answer, args)
+            try:
+                method.codec.encode_result(value)
+            except CodecError as error:
+                self._mistake(f"the fake's answer breaks the contract: {error}")
+            return value
 
         return handle
+
+    def _mistake(self, text: str) -> NoReturn:
+        self.mistakes.append(text)
+        raise AssertionError(text)
 
 
 class then:

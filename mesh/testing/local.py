@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from mesh.contract.typing import ServiceOf
+from mesh.errors import MeshError
 from mesh.net import Network
 from mesh.node import Node
+from mesh.testing.fakes import Fake
 from mesh.testing.memory import MemoryNetwork
 from mesh.testing.registry import MemoryRegistry
 
@@ -28,13 +30,18 @@ class LocalMesh:
         self._rng = random.Random(seed)
         self._nodes: list[Node] = []
         self._caller: Node | None = None
+        self._fakes: list[Fake] = []
 
     async def __aenter__(self) -> LocalMesh:
         return self
 
-    async def __aexit__(self, *exc: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         while self._nodes:
             await self._nodes.pop().stop()
+        mistakes = [mistake for each in self._fakes for mistake in each.mistakes]
+        # The service under test may have caught what a fake raised; the test is wrong all the same.
+        if mistakes and (kind is None or issubclass(kind, MeshError)):
+            raise AssertionError("; ".join(mistakes))
 
     async def node(self, name: str, **settings: Any) -> Node:
         """An opened node, not started, without an admin side and without the waits that real callers need."""
@@ -52,6 +59,8 @@ class LocalMesh:
 
     async def serve(self, contract: type[ServiceOf[C, H]], handler: H, *, name: str | None = None) -> Node:
         """A started node that serves `contract` with `handler`."""
+        if isinstance(handler, Fake):
+            self._fakes.append(handler)
         node = await self.node(name or f"test-{contract.__name__.lower()}")
         node.serve(contract, handler, name=name)
         await node.start()

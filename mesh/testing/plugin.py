@@ -1,6 +1,6 @@
 """The pytest plugin of thriftmesh: fixtures for testing services without sockets, and with a real Consul.
 
-`local_mesh` is a mesh inside the test. Async tests need a runner of their own (pytest-asyncio), or the decorator
+`memory_mesh` is a mesh inside the test. Async tests need a runner of their own (pytest-asyncio), or the decorator
 `mesh.testing.virtual_time`, which runs them in virtual time.
 """
 
