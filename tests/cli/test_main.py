@@ -166,12 +166,12 @@ def test_a_reader_that_goes_away() -> None:
     "order", [["{}", "--timeout", "250"], ["--timeout", "250", "{}"], ["--json", "{}"], ["--json", "-"], ["-"]]
 )
 def test_the_body_may_stand_anywhere(order: list[str]) -> None:
-    args = _parse(["call", "shop", "Shop::buy", *order])
+    args = main._parse(["call", "shop", "Shop::buy", *order])
     assert args.body in ("{}", "-")
 
 
 @pytest.mark.parametrize("order", [["{}", "{}"], ["--jsn"], ["--json", "{}", "x"]])
 def test_what_is_left_over_is_refused(order: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        _parse(["call", "shop", "Shop::buy", *order])
+        main._parse(["call", "shop", "Shop::buy", *order])
     assert ended.value.code == 2
