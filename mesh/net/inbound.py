@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from mesh.call import OK, Call, Clock, Reply, Service
 from mesh.contract.model import Method
-from mesh.errors import BadRequest, Cancelled, Declined, MeshError, Unexpected, UnknownMethod, UnknownService
+from mesh.errors import BadRequest, Busy, Cancelled, Declined, MeshError, Unexpected, UnknownMethod, UnknownService
 from mesh.net import eager
 from mesh.net.link import Link, Running
 from mesh.net.mapping import reply_arg2, to_call
@@ -20,6 +20,10 @@ from mesh.wire import CallReceived
 from mesh.wire.faults import HeaderError
 
 log = logging.getLogger("mesh.net")
+
+# Bodies of one connection's calls under way. Each is within the message limit, but thousands of them may be in handlers
+# at once: 32 of the longest are more than any caller needs side by side, and what a process can hold for a few callers.
+MAX_SERVING_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,12 @@ class Dispatcher:
             self._refuse(link, event.id, BadRequest(f"application headers: {error}"))
             return
         call_id = event.id
+        size = len(event.arg3)
+        if link.serving_bytes + size > MAX_SERVING_BYTES:
+            self._refuse(link, call_id, Busy(f"calls of this connection hold {link.serving_bytes} bytes already"))
+            return
         self.in_flight += 1
+        link.serving_bytes += size
         link.serving[call_id] = running = Running()
         running.task = eager.start(self._loop, self._serve(link, call_id, running, call, route.service))
 
@@ -81,6 +90,7 @@ class Dispatcher:
             log.exception("%s: the server's stack raised", call.method.wire_name)
             reply = Reply(Unexpected("internal error"))
         self.in_flight -= 1
+        link.serving_bytes -= len(call.body)
         if self._idle is not None and not self.in_flight:
             self._idle.set()
         if link.serving.get(call_id) is not running:

@@ -116,6 +116,7 @@ class Link(asyncio.Protocol):
         self.gone: asyncio.Future[str] = self.loop.create_future()  # done with the reason once it is closed
         self.bytes_received = 0
         self.bytes_sent = 0
+        self.serving_bytes = 0  # their bodies
         self.serving: dict[int, Running] = {}  # the peer's calls under way, kept by Inbound
 
     # -- asyncio's side

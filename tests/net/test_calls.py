@@ -267,6 +267,24 @@ async def test_a_burst_waits_for_the_pipe_and_does_not_break_it(network, monkeyp
         assert all(reply.value == body for reply in replies)
 
 
+async def test_the_bodies_of_calls_under_way_have_a_limit(network, monkeypatch):
+    monkeypatch.setattr("mesh.net.inbound.MAX_SERVING_BYTES", 2_500_000)
+    gate = asyncio.Event()
+
+    async def leaf(call):
+        await gate.wait()
+        return Reply(OK)
+
+    async with Pair(network, leaf, timeout_ms=20_000) as pair:
+        calls = [asyncio.create_task(pair.call(bytes(1_000_000))) for _ in range(3)]
+        done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        assert [type(task.result().outcome) for task in done] == [Busy]
+        gate.set()
+        assert sorted([(await task).outcome is OK for task in calls]) == [False, True, True]
+        assert (await pair.call(bytes(2_000_000))).outcome is OK
+        assert {link.serving_bytes for link in pair.links} == {0}
+
+
 async def test_a_handler_cancelled_from_inside_is_its_own_failure(network, caplog):
     async def leaf(call):
         inner = asyncio.create_task(asyncio.sleep(60))
