@@ -129,7 +129,13 @@ def _started(*arguments: str, **more: Any) -> Iterator[subprocess.Popen[bytes]]:
     """`mesh ARGUMENTS` as a process of its own, gone at the end whatever happened."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MESH_")}
     command = [sys.executable, "-m", "mesh.cli.main", *arguments]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, **more) as process:
+
+    def as_from_a_terminal() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a test run in the background has it ignored, and hands that on
+
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, env=environment, preexec_fn=as_from_a_terminal, **more
+    ) as process:
         try:
             yield process
         finally:
