@@ -28,11 +28,15 @@ class Changes:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def happened(self, change: Change) -> None:
+    def touch(self) -> None:
+        """The state is another one although no instance went from one state to another."""
         if not self._due:
             self._due = True
             asyncio.get_running_loop().call_soon(self._write_due)
         self._woken.set()
+
+    def happened(self, change: Change) -> None:
+        self.touch()
         for listener in tuple(self._listeners):
             listener(change)
 

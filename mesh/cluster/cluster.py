@@ -16,7 +16,7 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -29,10 +29,12 @@ from mesh.cluster.foreign import Foreign
 from mesh.cluster.guard import Guard
 from mesh.cluster.instance import Change, Instance, Spec, State
 from mesh.cluster.orphans import Orphans
-from mesh.cluster.output import Output
+from mesh.cluster.output import LogFile, Output
 from mesh.cluster.plan import ClusterConfig, ServiceConfig
 from mesh.cluster.ports import HOST, Ports
+from mesh.cluster.replace import Replaced, replace
 from mesh.cluster.restarts import Restarts
+from mesh.cluster.roster import Roster, stop_all
 from mesh.cluster.rundir import ClusterError, RunDirectory
 from mesh.cluster.service import Surroundings
 from mesh.cluster.service import spec as service_spec
@@ -76,10 +78,10 @@ class Cluster:
         self._foreign: Foreign | None = None
         self._run = RunDirectory(self.directory, self.name)
         self._ports = Ports(self._rng)
-        self._instances: dict[str, Instance] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._log_files: dict[str, LogFile] = {}
         self._sockets: dict[str, dict[str, socket.socket]] = {}
         self._changes = Changes(self._write_state)
+        self._roster = Roster(self.name, self._make, self._changes.broke)
         self._resources = contextlib.AsyncExitStack()
         self._guard: Guard
         self._http: AsyncHTTPClient
@@ -90,13 +92,11 @@ class Cluster:
     @property
     def instances(self) -> tuple[Instance, ...]:
         """All of them, Consul first."""
-        return tuple(self._instances.values())
+        return self._roster.placed
 
     def instance(self, id: str) -> Instance:
         """Raises LookupError with those that there are."""
-        if id not in self._instances:
-            raise LookupError(f"no instance {id!r} in the cluster {self.name}; it has {', '.join(self._instances)}")
-        return self._instances[id]
+        return self._roster.find(id)
 
     @property
     def state_file(self) -> Path:
@@ -145,6 +145,31 @@ class Cluster:
         await self.instance(id).restart()
         await self._until_ready(id, timeout_s)
 
+    async def replace_instance(
+        self, id: str, *, config: ClusterConfig | None = None, timeout_s: float | None = None
+    ) -> Replaced:
+        """A new process in its place, without a gap (see `replace`); as of the plan `config`, by default as of its own.
+
+        Raises ReplaceError when the new one does not become healthy within `timeout_s` (default: ready_timeout_s); the
+        old one goes on. LookupError for an instance that there is not, and for Consul's, which cannot be replaced.
+        """
+        old = self.instance(id)
+        if old.spec.again is None:
+            raise LookupError(f"{id} cannot be replaced: every process was told its address")
+        name = self._roster.next_name(id)
+        sockets = self._sockets.get(old.service, {})
+        spec = old.spec.again(name)
+        if config is not None:
+            spec = service_spec(self._around, config, old.service, old.spec.number, sockets, name)
+        return await replace(
+            self._roster,
+            self._changes,
+            spec,
+            limit_s=self.config.ready_timeout_s if timeout_s is None else timeout_s,
+            findable=self._why_not_findable,
+            log=self.logs / f"{id}.log",
+        )
+
     async def stop_instance(self, id: str) -> None:
         """Stops it in good order; it stays down until `start_instance`."""
         await self.instance(id).stop()
@@ -168,7 +193,7 @@ class Cluster:
 
     def kill_all(self) -> None:
         """SIGKILL to everything, at once: what a second Ctrl-C means. Leave the context afterwards."""
-        for one in self.instances:
+        for one in self._roster.everyone:
             one.kill_at_once()
 
     # From start to end.
@@ -180,22 +205,21 @@ class Cluster:
             self._http = probes.new_http_client()
             entered.callback(self._http.close)
             entered.callback(self._ports.close)
-            entered.push_async_callback(self._end_tasks)
+            entered.push_async_callback(self._roster.close)
             entered.push_async_exit(self._stop)
-            self._around = Surroundings(self.config, self.directory, self._run, self._http, lambda: self.registry)
+            self._around = Surroundings(self.directory, self._run, self._http, lambda: self.registry)
             self._write_state()
             await self._start_registry()
             if any(service.register for service in self.config.services.values()):
                 registry = await entered.enter_async_context(open_registry(self.registry))
                 self._foreign = Foreign(registry)
                 entered.push_async_callback(self._foreign.close)
-                self._changes.subscribe(self._register_foreign)
             for service, config in self.config.services.items():
                 self._open_shared(service, config)
                 for _ in range(config.instances):
                     self._add_service_instance(service).start()
-            self._background("keeper", self._keep_keeper(Orphans(self._guard) if self._adopt else None))
-            self._background("usage", UsageMeter(self._http, lambda: self.instances).run())
+            self._roster.background("keeper", self._keep_keeper(Orphans(self._guard) if self._adopt else None))
+            self._roster.background("usage", UsageMeter(self._http, lambda: self.instances).run())
             self._resources = entered.pop_all()
         return self
 
@@ -205,18 +229,13 @@ class Cluster:
         await self._resources.__aexit__(kind, error, trace)
 
     async def _stop(self, *exc: object) -> None:
-        services = [one for one in self.instances if one.id != plan.CONSUL_ID]
-        await _stop_all(one for one in services if one.service in self._sockets)
+        services = [one for one in self._roster.everyone if one.id != plan.CONSUL_ID]
+        await stop_all(one for one in services if one.service in self._sockets)
         for sockets in self._sockets.values():
             for shared in sockets.values():
                 shared.close()  # whoever still waits there learns that nobody comes
-        await _stop_all(services)
-        await _stop_all(self.instances)
-
-    async def _end_tasks(self) -> None:
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await stop_all(services)
+        await stop_all(self._roster.everyone)
 
     async def _start_registry(self) -> None:
         self.registry = f"file://{self._run.peers_file}"
@@ -227,7 +246,7 @@ class Cluster:
         except ConsulUnavailable as error:
             self._say(f"{error} The peers file {self._run.peers_file} serves as the registry.")
             return
-        self._add(consul.spec(binary, self._http, self._run.path / "consul", self.name))
+        self._roster.add(consul.spec(binary, self._http, self._run.path / "consul", self.name))
         try:
             await self.start_instance(plan.CONSUL_ID, CONSUL_READY_S)
         except TimeoutError:
@@ -242,44 +261,49 @@ class Cluster:
             }
 
     def _add_service_instance(self, service: str) -> Instance:
-        number = 1 + sum(one.service == service for one in self.instances)
-        return self._add(service_spec(self._around, service, number, self._sockets.get(service, {})))
+        number = 1 + max((one.spec.number for one in self._roster.of(service)), default=0)
+        return self._roster.add(
+            service_spec(self._around, self.config, service, number, self._sockets.get(service, {}))
+        )
 
-    def _add(self, spec: Spec) -> Instance:
+    def _make(self, spec: Spec, *, trial: bool) -> Instance:
+        def changed(change: Change) -> None:
+            self._changes.happened(change)
+            self._register_foreign(change, instance)
+
+        # Two processes in one place write one file; two writers would each turn it over under the other.
+        log = self._log_files.setdefault(spec.id, LogFile(self._run.logs / f"{spec.id}.log"))
         instance = Instance(
             spec,
             ports=self._ports,
             guard=self._guard,
             restarts=Restarts(self.config.restart, self._rng),
-            output=Output(self._run.logs / f"{spec.id}.log"),
-            changed=self._changes.happened,
+            output=Output(log),
+            changed=changed,
+            trial=trial,
         )
-        self._instances[spec.id] = instance
-        self._background(spec.id, instance.run())
         return instance
-
-    def _background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name=f"cluster {self.name}: {name}")
-        self._tasks[name] = task
-        task.add_done_callback(self._on_task_end)
-
-    def _on_task_end(self, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._changes.broke(error)
 
     async def _keep_keeper(self, orphans: Orphans | None) -> None:
         while True:
             await asyncio.sleep(KEEPER_CHECK_S)
             if orphans is not None:
-                orphans.look({self._guard.pid, *self._programs, *(one.pid for one in self.instances)})
+                orphans.look({self._guard.pid, *self._programs, *(one.pid for one in self._roster.everyone)})
             if self._guard.ensure():
                 self._say("the keeper process had died; another one watches now")
 
-    def _register_foreign(self, change: Change) -> None:
+    def _register_foreign(self, change: Change, instance: Instance) -> None:
         service = self.config.services.get(change.service)
         if self._foreign is not None and service is not None and service.register:
-            self._foreign.follow(change, self._instances[change.id])
+            self._foreign.follow(change, instance)
+
+    async def _why_not_findable(self, instance: Instance) -> str:
+        service = self.config.services[instance.service]
+        if self._foreign is not None and service.register:
+            return self._foreign.missing(instance)
+        if service.ready is plan.Ready.HEALTH:
+            return await probes.unregistered(self._http, instance.admin)
+        return ""
 
     def _write_state(self) -> None:
         if self._run.owned:
@@ -305,7 +329,3 @@ class Cluster:
 
     def _failure(self, reason: str) -> ClusterError:
         return ClusterError(report.why_not_ready(f"cluster {self.name}: {reason}", self.instances, self.logs))
-
-
-async def _stop_all(instances: Iterable[Instance]) -> None:
-    await asyncio.gather(*(one.stop() for one in instances))

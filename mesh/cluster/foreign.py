@@ -29,18 +29,25 @@ class Foreign:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def missing(self, instance: Instance) -> str:
+        """Why callers cannot find `instance` yet; empty once it is entered."""
+        entered = self._registrations.get(instance.name)
+        if entered is None:
+            return "not registered: the first attempt is under way"
+        return "" if entered.registered else entered.detail
+
     async def close(self) -> None:
         """Waits for what is under way; the registry takes out the rest when it is closed."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _settle(self, instance: Instance) -> None:
         """Brings the entry to what the instance is by now; changes that overtake each other end the same."""
-        async with self._turns.setdefault(instance.id, asyncio.Lock()):
-            entered = self._registrations.get(instance.id)
+        async with self._turns.setdefault(instance.name, asyncio.Lock()):
+            entered = self._registrations.get(instance.name)
             if instance.state is State.READY and entered is None:
                 host, _, port = instance.listen.rpartition(":")
-                entry = Entry(instance.service, instance.id, host, int(port), meta=META)
-                self._registrations[instance.id] = await self._registry.register(entry)
+                entry = Entry(instance.service, instance.name, host, int(port), meta=META)
+                self._registrations[instance.name] = await self._registry.register(entry)
             elif instance.state is not State.READY and entered is not None:
-                del self._registrations[instance.id]
+                del self._registrations[instance.name]
                 await entered.withdraw()

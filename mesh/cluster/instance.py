@@ -52,7 +52,12 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """An instance before it has ports. `launch` and `probe` get its `ports`: RPC first, admin second."""
+    """An instance before it has ports. `launch` and `probe` get its `ports`: RPC first, admin second.
+
+    `id` is its place and stays; `name` is what this process is called in the registry (default: the id). Two processes
+    are in one place for as long as one takes over from the other, and a registry holds one entry a name. `again` gives
+    the same instance, as of the same plan, under another name; None for what cannot be replaced.
+    """
 
     id: str
     service: str
@@ -61,6 +66,9 @@ class Spec:
     launch: Callable[[tuple[int, ...]], Launch]
     probe: Callable[[tuple[int, ...]], Probe]
     has_admin: bool = True  # whether the second port is an admin side, with /metrics
+    name: str = ""
+    number: int = 0  # of the service's instances, from 1
+    again: Callable[[str], Spec] | None = None
 
 
 @dataclass(slots=True)
@@ -87,7 +95,10 @@ class Change:
 
 
 class Instance:
-    """Runs until `stop`; `changed` is called on the loop with every change of state."""
+    """Runs until `stop`; `changed` is called on the loop with every change of state.
+
+    On `trial` it has one life: its first end is its last, FAILED, without a back-off (see `replace`).
+    """
 
     def __init__(
         self,
@@ -98,8 +109,10 @@ class Instance:
         restarts: Restarts,
         output: Output,
         changed: Callable[[Change], None],
+        trial: bool = False,
     ) -> None:
         self.spec = spec
+        self.trial = trial
         self.state = State.WAITING
         self.pid = 0
         self.restarts = 0
@@ -123,6 +136,11 @@ class Instance:
     @property
     def id(self) -> str:
         return self.spec.id
+
+    @property
+    def name(self) -> str:
+        """What the process is called in the registry."""
+        return self.spec.name or self.spec.id
 
     @property
     def service(self) -> str:
@@ -185,6 +203,11 @@ class Instance:
         if self._process is not None:
             self._process.signal_group(signal.SIGKILL)
 
+    def give_back(self) -> None:
+        """Gives its ports back; for one that has ended for good."""
+        self._allocator.give_back(*self.ports)
+        self.ports = ()
+
     async def run(self) -> None:
         """Supervises until cancelled; then kills what still runs."""
         try:
@@ -214,7 +237,7 @@ class Instance:
                 self.ports = tuple(self._allocator.take() for _ in range(self.spec.ports))
             launch = self.spec.launch(self.ports)
             self._process = process = await Process.start(
-                self.id,
+                self.name,
                 launch.command,
                 env=launch.env,
                 cwd=launch.cwd,
@@ -240,6 +263,11 @@ class Instance:
         left_behind = self._process.left_behind if self._process is not None else 0
         self._process, self.pid = None, 0
         if not self.wanted:
+            return
+        if self.trial:
+            self._unwant()
+            reason = describe_exit(code) if code is not None else self.detail
+            self._to(State.FAILED, reason, tuple(self._output.tail()))
             return
         if self._again:
             self._again = False

@@ -18,23 +18,53 @@ MAX_LINE_BYTES = 4 * MAX_LINE  # UTF-8 takes four bytes a character at the most
 CHUNK = 65536
 
 
-class Output:
-    """Writes to `path` and turns over to `path.1` when it is full. `end_of_pipe` is set once the writers are gone."""
+class LogFile:
+    """`path`, which turns over to `path.1` when it is full. All who write to one path share one of these."""
 
     def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES) -> None:
         self._path = path
         self._max_bytes = max_bytes
         self._file: BinaryIO | None = None
         self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Never raises: what a full disk does not take is lost, and tried again with the next piece."""
+        try:
+            self._append(data)
+        except OSError:
+            self.close()
+
+    def close(self) -> None:
+        """The next write opens it again."""
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                file.close()
+            except OSError:
+                pass  # a full disk may say so once more
+
+    def _append(self, data: bytes) -> None:
+        if self._file is not None and self._size + len(data) > self._max_bytes:
+            self.close()
+            os.replace(self._path, self._path.with_name(self._path.name + ".1"))
+        if self._file is None:
+            self._file = self._path.open("ab", buffering=0)
+            self._size = self._file.tell()
+        self._file.write(data)
+        self._size += len(data)
+
+
+class Output:
+    """What one process prints."""
+
+    def __init__(self, log: LogFile) -> None:
+        self._log = log
         self._partial = b""
         self._lines: deque[str] = deque(maxlen=TAIL_LINES)
 
     def write(self, data: bytes) -> None:
         self._keep_tail(data)
-        try:
-            self._append(data)
-        except OSError:
-            self._close_file()  # tried again with the next piece
+        self._log.write(data)
 
     def tail(self) -> list[str]:
         """The last lines, oldest first."""
@@ -47,30 +77,12 @@ class Output:
         self._partial = b""
 
     def close(self) -> None:
-        self._close_file()
-
-    def _append(self, data: bytes) -> None:
-        if self._file is not None and self._size + len(data) > self._max_bytes:
-            self._close_file()
-            os.replace(self._path, self._path.with_name(self._path.name + ".1"))
-        if self._file is None:
-            self._file = self._path.open("ab", buffering=0)
-            self._size = self._file.tell()
-        self._file.write(data)
-        self._size += len(data)
+        self._log.close()
 
     def _keep_tail(self, data: bytes) -> None:
         *lines, partial = (self._partial + data).split(b"\n")
         self._lines.extend(_shown(line) for line in lines[-TAIL_LINES:])
         self._partial = partial[:MAX_LINE_BYTES]
-
-    def _close_file(self) -> None:
-        file, self._file = self._file, None
-        if file is not None:
-            try:
-                file.close()
-            except OSError:
-                pass  # a full disk may say so once more
 
 
 def _shown(line: bytes) -> str:

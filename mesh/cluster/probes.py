@@ -16,6 +16,7 @@ from tornado.netutil import Resolver
 Probe = Callable[[], Awaitable[str]]  # "" when ready, else why not
 PROBE_S = 1.0  # on loopback an answer takes a millisecond; a process that needs a second is not ready
 MAX_BODY = 16 * 1024 * 1024  # of /metrics; a node with every label in use writes a few hundred kilobytes
+REGISTERED = "registered:"  # how a node's checks of its registrations are called (mesh.node.presence)
 _SHOWN = 200  # characters of somebody else's answer that are shown
 
 
@@ -70,6 +71,21 @@ def health(http: AsyncHTTPClient, admin: str) -> Probe:
         return f"http://{admin}/health answers {code}: {json.dumps(answer)[:_SHOWN]}"
 
     return probe
+
+
+async def unregistered(http: AsyncHTTPClient, admin: str) -> str:
+    """Why a ready node cannot be found by callers yet: its own word in /health. Empty for one that says nothing of it.
+
+    A node is ready without its registry, so that an outage of that keeps nobody away who has an old list; but a new
+    process whom no list has cannot take over from another.
+    """
+    _, body = await fetch(http, f"http://{admin}/health")
+    try:
+        checks = json.loads(body)["checks"]
+        missing = [f"{name}: {check['detail']}" for name, check in checks.items() if not check["ok"]]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""  # another program's /health
+    return "; ".join(text for text in missing if text.startswith(REGISTERED))[:_SHOWN]
 
 
 def tcp(host: str, port: int) -> Probe:

@@ -32,6 +32,7 @@ class Process:
         self.pid = child.pid
         self.left_behind = 0
         self._end = asyncio.ensure_future(self._wait())
+        self._stopping: asyncio.Task[int] | None = None
 
     @classmethod
     async def start(
@@ -87,7 +88,15 @@ class Process:
                 pass
 
     async def stop(self, drain_s: float) -> int:
-        """SIGTERM to the group, SIGKILL after `drain_s` seconds. Returns the exit code."""
+        """SIGTERM to the group, SIGKILL after `drain_s` seconds. Returns the exit code.
+
+        Who comes second waits for the first: a second SIGTERM tells many programs, and every node, to drain no longer.
+        """
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop(drain_s), name=f"stop of {self.pid}")
+        return await asyncio.shield(self._stopping)
+
+    async def _stop(self, drain_s: float) -> int:
         self.signal_group(signal.SIGTERM)
         try:
             async with asyncio.timeout(drain_s):

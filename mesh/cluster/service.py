@@ -1,6 +1,7 @@
 """A service's instances: what each is started with and how it is asked whether it is ready.
 
-One rule: everything is worked out at the start of each life, because an instance may get other ports in its next one.
+One rule: everything is worked out at the start of each life, because an instance may get other ports in its next one;
+but for the plan, which is that of the moment when the instance was made, so that a crash brings back what ran before.
 """
 
 from __future__ import annotations
@@ -24,26 +25,35 @@ from mesh.cluster.rundir import RunDirectory
 class Surroundings:
     """What all services of a cluster start in. `registry` is asked for when an instance starts."""
 
-    config: ClusterConfig
     directory: Path
     run: RunDirectory
     http: AsyncHTTPClient
     registry: Callable[[], str]
 
 
-def spec(around: Surroundings, service: str, number: int, sockets: Mapping[str, socket.socket]) -> Spec:
-    """Instance `number` of `service`; `sockets` are its shared listening ports by name."""
-    config = around.config.services[service]
+def spec(
+    around: Surroundings,
+    cluster: ClusterConfig,
+    service: str,
+    number: int,
+    sockets: Mapping[str, socket.socket],
+    name: str = "",
+) -> Spec:
+    """Instance `number` of `service`, as the plan `cluster` has it; `sockets` are its shared listening ports by name.
+
+    `name` is what it is called in the registry, if that is not its id.
+    """
+    config = cluster.services[service]
     id = f"{service}-{number}"
 
     def launch(ports: tuple[int, ...]) -> Launch:
         own = environment.contract(
-            service, id, ports, around.registry(), around.run.data_of(service), around.run.state_file
+            service, name or id, ports, around.registry(), around.run.data_of(service), around.run.state_file
         )
-        fds = {environment.fd_variable(name): str(shared.fileno()) for name, shared in sockets.items()}
+        fds = {environment.fd_variable(port): str(shared.fileno()) for port, shared in sockets.items()}
         return Launch(
             command=plan.fill(config.command_of(service), environment.placeholders(own)),
-            env={**environment.inherited(os.environ), **around.config.env, **config.env, **own, **fds},
+            env={**environment.inherited(os.environ), **cluster.env, **config.env, **own, **fds},
             cwd=around.directory / config.cwd,
             fds=tuple(int(fd) for fd in fds.values()),
         )
@@ -53,4 +63,7 @@ def spec(around: Surroundings, service: str, number: int, sockets: Mapping[str, 
             return probes.tcp(HOST, ports[0])
         return probes.health(around.http, f"{HOST}:{ports[1]}")
 
-    return Spec(id, service, 2, config.drain_s, launch, probe)
+    def again(name: str) -> Spec:
+        return spec(around, cluster, service, number, sockets, name)
+
+    return Spec(id, service, 2, config.drain_s, launch, probe, name=name, number=number, again=again)

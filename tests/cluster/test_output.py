@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh.cluster import output
-from mesh.cluster.output import Output
+from mesh.cluster.output import LogFile, Output
 
 
 def test_it_turns_over_when_full(tmp_path):
-    log = Output(tmp_path / "a.log", max_bytes=100)
+    log = Output(LogFile(tmp_path / "a.log", max_bytes=100))
     for number in range(50):
         log.write(b"%09d\n" % number)
     log.close()
@@ -22,7 +22,7 @@ def test_it_turns_over_when_full(tmp_path):
 @given(st.lists(st.binary(max_size=200), max_size=30))
 def test_the_tail_does_not_depend_on_how_the_bytes_arrive(tmp_path_factory, pieces):
     folder = tmp_path_factory.mktemp("log")
-    whole, piecewise = Output(folder / "a"), Output(folder / "b")
+    whole, piecewise = Output(LogFile(folder / "a")), Output(LogFile(folder / "b"))
     whole.write(b"".join(pieces))
     for piece in pieces:
         piecewise.write(piece)
@@ -32,7 +32,7 @@ def test_the_tail_does_not_depend_on_how_the_bytes_arrive(tmp_path_factory, piec
 
 
 def test_a_line_without_end_is_shown_and_bounded(tmp_path):
-    log = Output(tmp_path / "a.log")
+    log = Output(LogFile(tmp_path / "a.log"))
     log.write(b"first\n" + b"x" * 1_000_000)
     log.close()
     first, last = log.tail()
@@ -41,7 +41,7 @@ def test_a_line_without_end_is_shown_and_bounded(tmp_path):
 
 
 def test_a_log_that_cannot_be_written_costs_only_the_log(tmp_path):
-    log = Output(tmp_path / "gone" / "a.log")
+    log = Output(LogFile(tmp_path / "gone" / "a.log"))
     log.write(b"still here\n")
     (tmp_path / "gone").mkdir()
     log.write(b"back\n")
