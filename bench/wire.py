@@ -59,7 +59,7 @@ class _Round:
     def respond(self) -> None:
         for start in range(0, _BATCH, self._per_read):
             for id in self._ids[start : start + self._per_read]:
-                self.server.respond(id, ok=True, arg2=_NO_HEADERS, arg3=_BODY, now=1.0)
+                self.server.respond(id, ok=True, arg2=_NO_HEADERS, arg3=_BODY)
             self._answers.append(self.server.data_to_send())
 
     def response(self) -> None:

@@ -1,6 +1,6 @@
 """A call and what stands around it: Call, Reply, Service, Filter, Stack, context, clock. Pure."""
 
-from mesh.call.call import OK, Call, Declared, Filter, Ok, Outcome, Reply, Service, outcome_label
+from mesh.call.call import OK, Call, Declared, Driver, Filter, Ok, Outcome, Reply, Service, outcome_label
 from mesh.call.clock import Clock, LoopClock, Timer
 from mesh.call.context import Context, baggage, current, current_or_none, deadline, headers, tracing
 from mesh.call.stack import Layer, Stack, apply
@@ -8,7 +8,7 @@ from mesh.call.timers import Entry, TimerWheel
 from mesh.call.trace import Trace
 
 __all__ = [
-    "OK", "Call", "Clock", "Context", "Declared", "Entry", "Filter", "Layer", "LoopClock", "Ok", "Outcome", "Reply",
-    "Service", "Stack", "Timer", "TimerWheel", "Trace", "apply", "baggage", "current", "current_or_none", "deadline",
-    "headers", "outcome_label", "tracing",
+    "OK", "Call", "Clock", "Context", "Declared", "Driver", "Entry", "Filter", "Layer", "LoopClock", "Ok", "Outcome",
+    "Reply", "Service", "Stack", "Timer", "TimerWheel", "Trace", "apply", "baggage", "current", "current_or_none",
+    "deadline", "headers", "outcome_label", "tracing",
 ]  # fmt: skip

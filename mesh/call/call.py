@@ -6,64 +6,104 @@ does either.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Protocol
 
-from mesh.call.trace import Trace
+from mesh.call.trace import NO_TRACE, Trace, from_wire
 from mesh.contract.model import FaultOf, Method, Priority
 from mesh.errors import MeshError
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Call:
     """One request under way.
 
     `deadline` is in seconds of the node's clock (None: not set by the caller), `latest` that of the call which this one
-    is part of. `headers` travel one hop, `baggage` to every call further down.
+    is part of. `headers` travel one hop, `baggage` to every call further down; neither is changed in place.
     `caller` is what the other side claims to be; `identity` is what it proved (None until there is TLS). `attempt`
-    counts from 1. `peer` is the endpoint's address once one is chosen (server: the caller's address).
+    counts from 1. `peer` is the endpoint's address once one is chosen (server: the caller's address). `tracing` is the
+    trace as TChannel's 25 bytes, which is all that most calls need of it.
+
+    One is made for every call, so what most calls do not have stands in the class: a value costs only where it is set.
     """
 
-    __slots__ = (
-        "attempt", "baggage", "body", "caller", "deadline", "endpoint", "headers", "identity", "latest", "method",
-        "peer", "priority", "routing_delegate", "routing_key", "service", "shard_key", "started", "trace", "tried",
-    )  # fmt: skip
+    identity: str | None = None
+    latest: float | None = None
+    headers: Mapping[str, str] = NOTHING
+    baggage: Mapping[str, str] = NOTHING
+    shard_key: str | None = None
+    routing_key: str | None = None
+    routing_delegate: str | None = None
+    attempt = 1
+    started = 0.0  # when it came or was made, in seconds of the clock; 0.0: not known yet
+    endpoint: Any = None  # a balance.Endpoint, set by the balance filter for the leaf
+    tried: dict[Any, Reply] | None = None  # endpoints that have refused this call, with what they said
+    context: Any = None  # a call.context.Context, once the handler or something that it runs asks for it
+    driver: Driver | None = None  # who watches the deadline in the deadline filter's place
+    _priority: Priority | None = None
+    _trace: Trace | None = None
 
     def __init__(
         self,
         method: Method,
         body: bytes,
-        *,
         service: str,
         caller: str,
         deadline: float | None = None,
+        tracing: bytes = NO_TRACE,
+        peer: str | None = None,
+        *,
         latest: float | None = None,
-        headers: dict[str, str] | None = None,
-        baggage: dict[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        baggage: Mapping[str, str] | None = None,
         trace: Trace | None = None,
         shard_key: str | None = None,
-        routing_key: str | None = None,
-        routing_delegate: str | None = None,
-        peer: str | None = None,
     ) -> None:
         self.method = method
         self.body = body
         self.service = service
         self.caller = caller
-        self.identity: str | None = None
         self.deadline = deadline
-        self.latest = latest
-        self.headers = headers if headers is not None else {}
-        self.baggage = baggage if baggage is not None else {}
-        self.trace = trace
-        self.shard_key = shard_key
-        self.routing_key = routing_key
-        self.routing_delegate = routing_delegate
-        self.priority: Priority = method.policy.priority
-        self.attempt = 1
-        self.started = 0.0  # when the measure filter first saw it, in seconds of the clock
+        self.tracing = tracing
         self.peer = peer
-        self.endpoint: Any = None  # a balance.Endpoint, set by the balance filter for the leaf
-        self.tried: dict[Any, Reply] | None = None  # endpoints that have refused this call, with what they said
+        if latest is not None:
+            self.latest = latest
+        if headers:
+            self.headers = headers
+        if baggage:
+            self.baggage = baggage
+        if trace is not None:
+            self.trace = trace
+        if shard_key is not None:
+            self.shard_key = shard_key
+
+    @property
+    def trace(self) -> Trace | None:
+        """Where the call stands in its tree; None: it belongs to none."""
+        if self._trace is None:
+            self._trace = from_wire(self.tracing)
+        return self._trace
+
+    @trace.setter
+    def trace(self, trace: Trace) -> None:
+        self._trace = trace
+        self.tracing = trace.to_wire()
+
+    @property
+    def trace_high(self) -> int:
+        """The upper half of a trace id that came from outside the mesh; the 25 bytes have no room for it."""
+        return 0 if self._trace is None else self._trace.high
+
+    @property
+    def priority(self) -> Priority:
+        """Who goes first under load: the method's, by contract, unless the call says otherwise."""
+        return self._priority or self.method.policy.priority
+
+    @priority.setter
+    def priority(self, priority: Priority) -> None:
+        self._priority = priority
 
     def __repr__(self) -> str:
         return f"<Call {self.service} {self.method.wire_name} from {self.caller} attempt {self.attempt}>"
@@ -103,13 +143,13 @@ class Reply:
         self,
         outcome: Outcome = OK,
         body: bytes = b"",
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str] = NOTHING,
         value: Any = None,
         peer: str | None = None,
     ) -> None:
         self.outcome = outcome
         self.body = body
-        self.headers = headers if headers is not None else {}
+        self.headers = headers
         self.value = value
         self.peer = peer
 
@@ -120,6 +160,22 @@ class Reply:
 def outcome_label(outcome: Outcome) -> str:
     """The metric label of an outcome: `ok`, `declared` or the error table's name."""
     return outcome.kind.name if isinstance(outcome, MeshError) else outcome.label
+
+
+class Driver(Protocol):
+    """Who runs the task in which a call is served, and ends it when its deadline passes.
+
+    Most handlers finish without ever waiting, and need no timer; only who drives them learns that they wait.
+    """
+
+    expired: bool
+    """The task was cancelled because the deadline passed, and for no other reason."""
+    waits: bool
+    """The task has begun to wait, so the deadline is being watched."""
+
+    def watch(self, deadline: float) -> None:
+        """Ends the task at `deadline` (seconds of the clock) instead of at the one before."""
+        ...
 
 
 # A service is an async function from call to reply. Failures are replies whose outcome is a MeshError; what it raises

@@ -1,7 +1,8 @@
 """What a handler knows about the call it serves, and what it sets for the calls it makes.
 
 One context variable holds it all. It is replaced, never changed in place (but for the reply headers), so that a task
-started inside a handler keeps what it saw.
+started inside a handler keeps what it saw. At first it holds the bare call: most handlers never ask, and what they
+could ask for is made when somebody does.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from math import inf
 
-from mesh.call.call import Call
+from mesh.call.call import NOTHING, Call
 from mesh.call.clock import loop_now
 from mesh.call.trace import Trace
 
@@ -93,23 +94,26 @@ class Context:
         )
 
 
-_EMPTY: Mapping[str, str] = {}
-context_var: ContextVar[Context | None] = ContextVar("mesh_context", default=None)
+context_var: ContextVar[Context | Call | None] = ContextVar("mesh_context", default=None)
 
 
 def current_or_none() -> Context | None:
     """The context of the running code; None when it serves no call and opened no scope."""
-    return context_var.get()
+    here = context_var.get()
+    return serving(here) if isinstance(here, Call) else here
 
 
 def current() -> Context:
     """The context of the running code; an empty one when it serves no call and opened no scope."""
-    return context_var.get() or Context(None, None, None, _EMPTY, _EMPTY, {})
+    return current_or_none() or Context(None, None, None, NOTHING, NOTHING, {})
 
 
-def serving(call: Call, reply_headers: dict[str, str]) -> Context:
-    """The context in which the handler of `call` runs."""
-    return Context(call, call.deadline, call.trace, _EMPTY, call.baggage, reply_headers)
+def serving(call: Call) -> Context:
+    """The context in which the handler of `call` runs; made once."""
+    context: Context | None = call.context
+    if context is None:
+        context = call.context = Context(call, call.deadline, call.trace, NOTHING, call.baggage, {})
+    return context
 
 
 class Scope:

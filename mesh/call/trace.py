@@ -14,6 +14,8 @@ SAMPLED = 0x01
 _WIRE = struct.Struct(">QQQB")  # spanid parentid traceid flags
 WIRE_SIZE = _WIRE.size
 NO_TRACE = bytes(WIRE_SIZE)
+NO_TRACE_ID = bytes(8)
+TRACE_ID = slice(16, 24)  # of the 25 bytes; a call whose trace id is 0 has no trace
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 
@@ -58,6 +60,12 @@ def root(rng: random.Random) -> Trace:
     """A new trace. The root's span id is the trace id, as TChannel wants it."""
     trace_id = rng.getrandbits(64) or 1
     return Trace(trace_id, trace_id)
+
+
+def root_to_wire(rng: random.Random) -> bytes:
+    """`root(rng).to_wire()`, without the Trace that most calls never look at."""
+    trace_id = rng.getrandbits(64) or 1
+    return _WIRE.pack(trace_id, 0, trace_id, 0)
 
 
 def from_wire(data: bytes) -> Trace | None:

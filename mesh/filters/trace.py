@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from mesh.call import Call, Filter, Reply, Service
 from mesh.call import trace as traces
 from mesh.call.stack import MakeFilter
+from mesh.call.trace import NO_TRACE, NO_TRACE_ID, TRACE_ID
 from mesh.contract.model import Method
 
 
@@ -16,8 +17,10 @@ def client_trace(rng: random.Random) -> MakeFilter:
 
     def make(service: str, method: Method) -> Filter:
         def trace(call: Call, next: Service) -> Awaitable[Reply]:
-            parent = call.trace
-            call.trace = traces.root(rng) if parent is None else parent.child(rng)
+            if call.tracing == NO_TRACE:
+                call.tracing = traces.root_to_wire(rng)
+            elif (parent := call.trace) is not None:
+                call.trace = parent.child(rng)
             return next(call)
 
         return trace
@@ -30,8 +33,8 @@ def server_trace(rng: random.Random) -> MakeFilter:
 
     def make(service: str, method: Method) -> Filter:
         def trace(call: Call, next: Service) -> Awaitable[Reply]:
-            if call.trace is None:
-                call.trace = traces.root(rng)
+            if call.tracing[TRACE_ID] == NO_TRACE_ID:
+                call.tracing = traces.root_to_wire(rng)
             return next(call)
 
         return trace

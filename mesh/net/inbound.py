@@ -10,12 +10,22 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mesh.call import OK, Call, Clock, Reply, Service
+from mesh.call import OK, Call, Clock, Reply, Service, TimerWheel
 from mesh.contract.model import Method
-from mesh.errors import BadRequest, Busy, Cancelled, Declined, MeshError, Unexpected, UnknownMethod, UnknownService
+from mesh.errors import (
+    BadRequest,
+    Busy,
+    CallTimeout,
+    Cancelled,
+    Declined,
+    MeshError,
+    Unexpected,
+    UnknownMethod,
+    UnknownService,
+)
 from mesh.net import eager
 from mesh.net.link import Link, Running
-from mesh.net.mapping import reply_arg2, to_call
+from mesh.net.mapping import NO_HEADERS, reply_arg2, take_headers
 from mesh.wire import CallReceived
 from mesh.wire.faults import HeaderError
 
@@ -41,8 +51,9 @@ Routes = Mapping[tuple[str, bytes], Route]
 class Dispatcher:
     """Serves the calls of every link of a node. `routes` may grow while it runs."""
 
-    def __init__(self, routes: Routes, clock: Clock) -> None:
+    def __init__(self, routes: Routes, clock: Clock, wheel: TimerWheel) -> None:
         self._routes = routes
+        self._wheel = wheel
         self._now = clock.now
         self._loop = asyncio.get_running_loop()
         self._draining: str | None = None
@@ -58,7 +69,19 @@ class Dispatcher:
         try:
             if event.headers["as"] != "thrift":
                 raise BadRequest(f"arg scheme {event.headers['as']!r} is not served here; use 'thrift'")
-            call = to_call(event, route.method, self._now() + event.ttl_ms / 1000, link.remote)
+            now = self._now()
+            call = Call(
+                route.method,
+                event.arg3,
+                event.service,
+                event.headers["cn"],
+                now + event.ttl_ms / 1000,
+                event.tracing,
+                link.remote,
+            )
+            call.started = now
+            if event.arg2 != NO_HEADERS or len(event.headers) > 2:
+                take_headers(call, event)
         except MeshError as error:
             self._refuse(link, event.id, error)
             return
@@ -72,14 +95,19 @@ class Dispatcher:
             return
         self.in_flight += 1
         link.serving_bytes += size
-        link.serving[call_id] = running = Running()
-        running.task = eager.start(self._loop, self._serve(link, call_id, running, call, route.service))
+        link.serving[call_id] = call.driver = running = Running(self._wheel)
+        running.task = task = eager.start(self._loop, self._serve(link, call_id, running, call, route.service))
+        if task is not None:  # it waits for something: from here on its deadline has to be watched
+            assert call.deadline is not None
+            running.watch(call.deadline)
 
     async def _serve(self, link: Link, call_id: int, running: Running, call: Call, service: Service) -> None:
         try:
             reply = await service(call)
         except asyncio.CancelledError:
-            if running.asked is None:
+            if running.expired:
+                reply = Reply(CallTimeout("no answer within the deadline"))
+            elif running.asked is None:
                 log.error("%s: the handler was cancelled from inside", call.method.wire_name)
                 reply = Reply(Unexpected("the handler was cancelled from inside"))
             elif self._stopping:  # no wish of the caller's: it should read a failure, and may repeat it
@@ -89,6 +117,8 @@ class Dispatcher:
         except Exception:  # a filter's own bug: the handler's are caught in its leaf
             log.exception("%s: the server's stack raised", call.method.wire_name)
             reply = Reply(Unexpected("internal error"))
+        if running.waits:
+            running.cancel()
         self.in_flight -= 1
         link.serving_bytes -= len(call.body)
         if self._idle is not None and not self.in_flight:
@@ -106,7 +136,7 @@ class Dispatcher:
             log.error("%s: its reply headers cannot be sent: %s", call.method.wire_name, error)
             self._refuse(link, call_id, Unexpected("the handler's reply headers cannot be sent"))
             return
-        link.respond(call_id, ok=outcome is OK, arg2=arg2, arg3=reply.body)
+        link.respond(call_id, outcome is OK, arg2, reply.body)
 
     def _refuse(self, link: Link, call_id: int, error: MeshError) -> None:
         link.respond_error(call_id, error.kind.wire, error.reason)
@@ -124,14 +154,14 @@ class Dispatcher:
     def cancel_received(self, link: Link, call_id: int, why: str) -> None:
         running = link.serving.get(call_id)
         if running is not None:
-            running.cancel(why)
+            running.stop(why)
 
     def link_closed(self, link: Link) -> None:
         """Nobody hears the answers any more: the handlers stop, and with them what they called."""
         serving = list(link.serving.values())
         link.serving.clear()
         for running in serving:
-            running.cancel("the caller's connection is gone")
+            running.stop("the caller's connection is gone")
 
     # -- stopping
 
@@ -151,4 +181,4 @@ class Dispatcher:
         self._stopping = True
         for link in links:
             for running in list(link.serving.values()):
-                running.cancel("the node stops")
+                running.stop("the node stops")

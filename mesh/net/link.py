@@ -10,12 +10,11 @@ import asyncio
 import logging
 from typing import Protocol, cast
 
-from mesh.call import Clock, Timer
+from mesh.call import Clock, Entry, Timer, TimerWheel
 from mesh.wire import (
     CallExpired,
     CallReceived,
     CancelReceived,
-    Checksum,
     Connection,
     ConnectionClosed,
     DrainReceived,
@@ -46,19 +45,38 @@ class Inbound(Protocol):
     def link_closed(self, link: Link) -> None: ...
 
 
-class Running:
-    """One call of the peer's under way here. `asked` says that it was cancelled from outside, by whom."""
+class Running(Entry):
+    """One call of the peer's under way here. `asked` says that it was cancelled from outside, by whom; `expired` that
+    its deadline passed first."""
 
-    __slots__ = ("asked", "task")
+    __slots__ = ("_wheel", "asked", "expired", "task", "waits")
 
-    def __init__(self) -> None:
+    def __init__(self, wheel: TimerWheel) -> None:
+        self._wheel = wheel
         self.task: asyncio.Task[None] | None = None  # None: still in its first step, or done in it
         self.asked: str | None = None
+        self.expired = False
+        self.waits = False
 
-    def cancel(self, why: str) -> None:
-        self.asked = why
+    def watch(self, deadline: float) -> None:
+        """Ends it at `deadline` (seconds of the clock), if it is not over by then."""
+        if self.waits:
+            self.cancel()
+        self.waits = True
+        self._wheel.add(deadline, self)
+
+    def stop(self, why: str) -> None:
+        """Cancels it. Whoever asked first is told of."""
+        if self.asked is None and not self.expired:
+            self.asked = why
         if self.task is not None:
             self.task.cancel(why)
+
+    def fire(self) -> None:
+        """The deadline passed. Once only: a handler that takes its time to end is left to do so."""
+        if self.task is not None and self.asked is None:
+            self.expired = True
+            self.task.cancel("its deadline passed")
 
 
 class Owner(Protocol):
@@ -95,6 +113,8 @@ class Link(asyncio.Protocol):
         owner: Owner,
     ) -> None:
         self._wire = Connection(dialler, local, limits)
+        self._send_call = self._wire.send_call
+        self._respond = self._wire.respond
         self._limits = limits
         self._clock = clock
         self._now = clock.now
@@ -143,7 +163,7 @@ class Link(asyncio.Protocol):
                 if self._inbound is not None:
                     self._inbound.call_received(self, event)
                 else:
-                    self._wire.respond_error(event.id, 0x06, "this process serves nothing", self._now())
+                    self._wire.respond_error(event.id, 0x06, "this process serves nothing")
             elif type(event) is ResponseReceived or type(event) is ErrorReceived:
                 self._answer(event.id, event)
             else:
@@ -303,18 +323,9 @@ class Link(asyncio.Protocol):
         while not self._writable.is_set():  # whoever wakes first may have filled it again
             await self._writable.wait()
         now = self._now()
-        call_id = self._wire.send_call(
-            now=now,
-            # Told after the wait. Rounded up, and never 0: the server's last millisecond is the caller's to cut off.
-            ttl_ms=max(1, int((deadline - now) * 1000 + 0.999)),
-            tracing=tracing,
-            service=service,
-            headers=headers,
-            arg1=arg1,
-            arg2=arg2,
-            arg3=arg3,
-            checksum=Checksum.CRC32C,
-        )
+        # Told after the wait. Rounded up, and never 0: the server's last millisecond is the caller's to cut off.
+        ttl_ms = max(1, int((deadline - now) * 1000 + 0.999))
+        call_id = self._send_call(now, ttl_ms, tracing, service, headers, arg1, arg2, arg3)
         future: Waiting = self.loop.create_future()
         self._waiting[call_id] = future
         if self._wire.bytes_pending > self._limits.write_high_bytes:
@@ -336,15 +347,15 @@ class Link(asyncio.Protocol):
 
     # -- answers to the peer's calls
 
-    def respond(self, call_id: int, *, ok: bool, arg2: bytes, arg3: bytes) -> None:
+    def respond(self, call_id: int, ok: bool, arg2: bytes, arg3: bytes) -> None:
         try:
-            self._wire.respond(call_id, ok=ok, arg2=arg2, arg3=arg3, now=self._now())
+            self._respond(call_id, ok, arg2, arg3)
         except ResponseTooLarge as error:  # the caller was told
             log.error("call %d of %s: %s", call_id, self.remote, error)
         self.flush_soon()
 
     def respond_error(self, call_id: int, code: int, message: str) -> None:
-        self._wire.respond_error(call_id, code, message, self._now())
+        self._wire.respond_error(call_id, code, message)
         self.flush_soon()
 
     # -- ending

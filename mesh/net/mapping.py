@@ -10,9 +10,7 @@ import re
 from collections.abc import Mapping
 
 from mesh.call import Call
-from mesh.call import trace as traces
 from mesh.call.context import RESERVED_PREFIXES
-from mesh.contract.model import Method
 from mesh.wire import CallReceived
 from mesh.wire.headers import decode_headers, encode_headers
 
@@ -36,7 +34,7 @@ def transport_headers(call: Call) -> dict[str, str]:
 
 def request_arg2(call: Call) -> bytes:
     """The application headers with baggage and the rest of the trace id. Raises HeaderError when they are too large."""
-    high = call.trace.high if call.trace is not None else 0
+    high = call.trace_high
     if not call.headers and not call.baggage and not high:
         return NO_HEADERS
     headers = dict(call.headers)
@@ -56,38 +54,31 @@ def application_headers(headers: dict[str, str]) -> dict[str, str]:
     return {key: value for key, value in headers.items() if not key.startswith(RESERVED_PREFIXES)}
 
 
-def to_call(event: CallReceived, method: Method, deadline: float, peer: str) -> Call:
-    """The call that a request asks for. Raises HeaderError when its application headers are malformed."""
+def take_headers(call: Call, event: CallReceived) -> None:
+    """Sets what else than its body a request says. Raises HeaderError when its application headers are malformed."""
     transport = event.headers
-    call = Call(
-        method,
-        event.arg3,
-        service=event.service,
-        caller=transport["cn"],
-        deadline=deadline,
-        trace=traces.from_wire(event.tracing),
-        peer=peer,
-    )
     if len(transport) > 2:
         call.shard_key = transport.get("sk")
         call.routing_key = transport.get("rk")
         call.routing_delegate = transport.get("rd")
     if event.arg2 and event.arg2 != NO_HEADERS:
-        _take_headers(call, decode_headers(event.arg2))
-    return call
+        _take_application_headers(call, decode_headers(event.arg2))
 
 
-def _take_headers(call: Call, headers: dict[str, str]) -> None:
-    for key, value in headers.items():
+def _take_application_headers(call: Call, given: dict[str, str]) -> None:
+    headers: dict[str, str] = {}
+    baggage: dict[str, str] = {}
+    for key, value in given.items():
         if not key.startswith("$"):
-            call.headers[key] = value
+            headers[key] = value
         elif key.startswith(BAGGAGE):
-            call.baggage[key.removeprefix(BAGGAGE)] = value
+            baggage[key.removeprefix(BAGGAGE)] = value
         elif key == TRACE_HIGH:
             if call.trace is not None:
                 call.trace.high = _hex_or_zero(value)
         elif not key.startswith(RESERVED_PREFIXES):
-            call.headers[key] = value
+            headers[key] = value
+    call.headers, call.baggage = headers, baggage
 
 
 def _hex_or_zero(text: str) -> int:

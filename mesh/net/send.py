@@ -9,7 +9,6 @@ import asyncio
 
 from mesh.balance import Endpoint
 from mesh.call import OK, Call, Clock, Declared, Reply, Service
-from mesh.call.trace import NO_TRACE
 from mesh.contract.codec.errors import CodecError
 from mesh.contract.model import Method
 from mesh.errors import (
@@ -61,7 +60,7 @@ def sender(peers: Peers, method: Method, clock: Clock) -> Service:
         try:
             answer, written = await link.call(
                 deadline=call.deadline,
-                tracing=call.trace.to_wire() if call.trace is not None else NO_TRACE,
+                tracing=call.tracing,
                 service=call.service,
                 headers=headers_of(call),
                 arg1=arg1,

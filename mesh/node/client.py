@@ -9,7 +9,7 @@ from typing import Any
 
 from mesh.call import OK, Call, Declared, Reply
 from mesh.call import Service as CallService
-from mesh.call.context import context_var
+from mesh.call.context import current_or_none
 from mesh.contract.codec import CodecError
 from mesh.contract.model import Method, Service
 from mesh.errors import BadRequest, MeshError
@@ -52,22 +52,18 @@ def sender(method: Method, caller: str, service: str, stack: CallService) -> Sen
             raise BadRequest(
                 f"request of {len(body)} bytes; max_request_bytes is {limit}", service=service, method=method.wire_name
             )
-        context = context_var.get()
-        if context is None:
-            return stack(Call(method, body, service=service, caller=caller))
-        return stack(
-            Call(
-                method,
-                body,
-                service=service,
-                caller=caller,
-                deadline=context.asked,
-                latest=context.deadline,
-                headers=dict(context.outgoing),
-                baggage=dict(context.baggage),
-                trace=context.trace,
-            )
-        )
+        call = Call(method, body, service, caller)
+        here = current_or_none()
+        if here is not None:
+            call.deadline = here.asked
+            call.latest = here.deadline
+            if here.outgoing:
+                call.headers = here.outgoing
+            if here.baggage:
+                call.baggage = here.baggage
+            if here.trace is not None:
+                call.trace = here.trace
+        return stack(call)
 
     return send
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mesh.call import OK, Call, Declared, Reply
 from mesh.call import Service as CallService
-from mesh.call.context import context_var, serving
+from mesh.call.call import NOTHING
+from mesh.call.context import context_var
 from mesh.contract.codec import CodecError
 from mesh.contract.model import Method, Service
 from mesh.errors import BadRequest, Busy, MeshError, Unexpected, across_hop
@@ -59,26 +60,30 @@ def handler_leaf(method: Method, function: Callable[..., Any], threads: HandlerT
             args = decode_args(call.body)
         except CodecError as error:
             return Reply(BadRequest(str(error)))
-        headers: dict[str, str] = {}
-        context_var.set(serving(call, headers))  # never reset: each call runs in a context of its own
+        context_var.set(call)  # never reset: each call runs in a context of its own
         try:
             value = await run(*args)
         except Exception as error:
-            return _failed(method, call, error, headers)
+            return _failed(method, call, error, reply_headers(call))
         try:
             body = encode_result(value)
         except CodecError as error:
             log.error("%s: the handler's answer breaks the contract: %s", method.wire_name, error)
-            return Reply(Unexpected("the handler's answer breaks the contract"), headers=headers)
+            return Reply(Unexpected("the handler's answer breaks the contract"), headers=reply_headers(call))
         if len(body) > response_limit:
             log.error("%s: answer of %d bytes; max_response_bytes is %d", method.wire_name, len(body), response_limit)
             return Reply(Unexpected(f"answer of {len(body)} bytes; max_response_bytes is {response_limit}"))
-        return Reply(OK, body, headers)
+        return Reply(OK, body, reply_headers(call))
 
     return handle
 
 
-def _failed(method: Method, call: Call, error: Exception, headers: dict[str, str]) -> Reply:
+def reply_headers(call: Call) -> Mapping[str, str]:
+    """What the handler set for the caller; nothing where it never asked for its context."""
+    return NOTHING if call.context is None else call.context.reply_headers
+
+
+def _failed(method: Method, call: Call, error: Exception, headers: Mapping[str, str]) -> Reply:
     """A declared exception is an answer; of all else the caller learns that it happened, and the log the rest."""
     if isinstance(error, Busy) and error.peer is None and error.service is None:
         return Reply(error)  # ours: the handler did not begin, or says itself that it had no effect

@@ -40,7 +40,7 @@ class Serving:
         self._routes: dict[tuple[str, bytes], Route] = {}
         self._threads = threads
         self.stack: Stack = server_stack(clock=clock, wheel=wheel, rng=rng, calls=calls)
-        self.dispatcher = Dispatcher(self._routes, clock)
+        self.dispatcher = Dispatcher(self._routes, clock, wheel)
         self._links = links
         self.services: dict[str, Service] = {}  # by the name they are registered and called under
 

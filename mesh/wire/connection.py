@@ -13,12 +13,10 @@ Calls are the business of the two halves (inbound.py, outbound.py), plain ones t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import inf
 from typing import Final
 
 from mesh.wire import frames
-from mesh.wire.checksum import Checksum
 from mesh.wire.events import ConnectionClosed, DrainReceived, Event, HandshakeDone, PongReceived
 from mesh.wire.faults import DECLINED, FATAL, CallRefused, ProtocolBreach
 from mesh.wire.frames import NO_MESSAGE, NO_TRACING, Error, Frame, Ping
@@ -54,6 +52,10 @@ class Connection:
         budget = Budget(limits)
         self._inbound = Inbound(limits, self._outbox, self._alarm, budget)
         self._outbound = Outbound(limits, self._outbox, self._alarm, budget, INIT_ID if dialler else 0)
+        # The halves' own functions, told there: a call goes through each of them once.
+        self.send_call = self._outbound.send_call
+        self.respond = self._inbound.respond
+        self.respond_error = self._inbound.respond_error
         self._quick = QuickReader(self._inbound, self._outbound, limits)
         self._rest = bytearray()  # the start of a frame that is not all here
         self._wanted = FRAME_HEAD_BYTES  # bytes that it takes to go on with it
@@ -276,26 +278,6 @@ class Connection:
     def outbound_in_flight(self) -> int:
         return len(self._outbound.calls)
 
-    def send_call(
-        self,
-        *,
-        now: float,
-        ttl_ms: int,
-        tracing: bytes,
-        service: str,
-        headers: bytes | Mapping[str, str],
-        arg1: bytes,
-        arg2: bytes,
-        arg3: bytes,
-        checksum: Checksum = Checksum.CRC32C,
-    ) -> int:
-        """Queues a call and returns its number.
-
-        `tracing` is 25 bytes, `headers` the transport headers (`as` and `cn` at least), best as the bytes that
-        `encode_transport_headers` gave. Raises CallRefused before anything is queued.
-        """
-        return self._outbound.send_call(now, ttl_ms, tracing, service, headers, arg1, arg2, arg3, checksum)
-
     def cancel(self, call_id: int, why: str, now: float) -> bool:
         """Tells the peer to stop; a late answer is ignored. False when the call is over."""
         return not self.closing and self._outbound.cancel(call_id, why, now)
@@ -309,17 +291,6 @@ class Connection:
     @property
     def inbound_in_flight(self) -> int:
         return len(self._inbound.calls)
-
-    def respond(self, call_id: int, *, ok: bool, arg2: bytes, arg3: bytes, now: float) -> bool:
-        """Answers a call, in its own checksum, scheme and tracing. False when the call is over.
-
-        Raises ResponseTooLarge, with error 0x05 sent in its place.
-        """
-        return self._inbound.respond(call_id, ok, arg2, arg3)
-
-    def respond_error(self, call_id: int, code: int, message: str, now: float) -> bool:
-        """Fails a call with one of TChannel's codes; `message` is cut to 1,000 bytes. False when the call is over."""
-        return self._inbound.respond_error(call_id, code, message)
 
     # The connection
 

@@ -143,6 +143,10 @@ class Inbound:
     # What the owner answers
 
     def respond(self, id: int, ok: bool, arg2: bytes, arg3: bytes) -> bool:
+        """Answers a call, in its own checksum, scheme and tracing. False when the call is over.
+
+        Raises ResponseTooLarge, with error 0x05 sent in its place.
+        """
         entry = self.calls.pop(id, None)
         if entry is None:
             return False
@@ -179,6 +183,7 @@ class Inbound:
             self._outbox.put(frame)
 
     def respond_error(self, id: int, code: int, message: str) -> bool:
+        """Fails a call with one of TChannel's codes; `message` is cut to 1,000 bytes. False when the call is over."""
         entry = self.calls.pop(id, None)
         if entry is None:
             return False

@@ -95,8 +95,13 @@ class Outbound:
         arg1: bytes,
         arg2: bytes,
         arg3: bytes,
-        checksum: Checksum,
+        checksum: Checksum = Checksum.CRC32C,
     ) -> int:
+        """Queues a call and returns its number.
+
+        `tracing` is 25 bytes, `headers` the transport headers (`as` and `cn` at least), best as the bytes that
+        `encode_transport_headers` gave. Raises CallRefused before anything is queued.
+        """
         if self.refusing is not None:
             raise CallRefused(self.refusing, permanent=False)
         if len(self.calls) >= self._most_calls:

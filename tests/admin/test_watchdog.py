@@ -65,7 +65,7 @@ async def test_the_line_knows_the_call_where_python_tells_it() -> None:
     call = Call(method, b"", service="shop", caller="rider", trace=Trace(0xABC, 0xDEF))
 
     async def handler() -> None:
-        context_var.set(serving(call, {}))
+        context_var.set(serving(call))
         _block(0.3)
 
     stream, root = io.StringIO(), logging.getLogger()

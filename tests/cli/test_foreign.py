@@ -39,12 +39,12 @@ class Foreign:
         self.headers.append(dict(call.headers))
         text = call.arg3[7:-1]
         if call.arg1 != b"Echo::say":
-            connection.respond_error(call.id, 0x06, "no such endpoint", now)
+            connection.respond_error(call.id, 0x06, "no such endpoint")
         elif text == b"busy":
-            connection.respond_error(call.id, 0x03, "come back later", now)
+            connection.respond_error(call.id, 0x03, "come back later")
         elif text != b"silence":
             result = b"\x0b\x00\x00" + len(text).to_bytes(4, "big") + text + b"\x00"
-            connection.respond(call.id, ok=True, arg2=b"\x00\x00", arg3=result, now=now)
+            connection.respond(call.id, ok=True, arg2=b"\x00\x00", arg3=result)
 
 
 @pytest.fixture

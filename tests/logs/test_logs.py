@@ -39,7 +39,7 @@ def _clean() -> Iterator[None]:
 def _in_call() -> Iterator[None]:
     method = Method("Pricing", "quote", "Pricing::quote", "pricing", (), None, (), False, Policy(), SimpleNamespace())
     call = Call(method, b"", service="pricing", caller="rider", trace=Trace(0xABC, 0xDEF))
-    token = context_var.set(serving(call, {}))
+    token = context_var.set(serving(call))
     yield
     context_var.reset(token)
 

@@ -51,7 +51,7 @@ class Pair:
         self.called = CallMetrics("rpc_client")
         server = server_stack(clock=self.clock, wheel=self.wheel, rng=self.rng, calls=self.served)
         self.routes["interop", b"Echo::echo"] = Route(self.method, server.build("interop", self.method, leaf))
-        self.dispatcher = Dispatcher(self.routes, self.clock)
+        self.dispatcher = Dispatcher(self.routes, self.clock, self.wheel)
         self.links = Links(max_incoming)
         self.peers = Peers(network, lambda: self.link(dialler=True))
         self.endpoints = EndpointSet("interop", "test")

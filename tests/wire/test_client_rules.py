@@ -312,7 +312,7 @@ def test_both_sides_call() -> None:
     client.data_to_send()
     (received,) = client.receive(call(2), 0.0)
     assert type(received).__name__ == "CallReceived"
-    assert client.respond(2, ok=True, arg2=b"bb", arg3=b"ccc", now=0.0)
+    assert client.respond(2, ok=True, arg2=b"bb", arg3=b"ccc")
     assert client.data_to_send() == answer(2)
     assert client.outbound_in_flight == 1
     assert len(client.receive(answer(2), 0.0)) == 1

@@ -91,7 +91,7 @@ def test_an_answer_of_any_size(size2: int, near: int) -> None:
     client, server = dialler(), acceptor()
     send(client)
     server.receive(client.data_to_send(), 0.0)
-    assert server.respond(2, ok=False, arg2=args[1], arg3=args[2], now=0.0)
+    assert server.respond(2, ok=False, arg2=args[1], arg3=args[2])
     data = server.data_to_send()
     assert len(split(data)) == (1 if near <= 0 else 2)
     read, _ = reference_read(data, ANSWER_LEAD)
@@ -184,16 +184,16 @@ def test_an_answer_above_the_limit_becomes_an_error() -> None:
     server = acceptor(Limits(message_bytes=100_000))
     server.receive(call(), 0.0)
     with pytest.raises(ResponseTooLarge, match="100000 may be sent"):
-        server.respond(2, ok=True, arg2=b"", arg3=bytes(100_001), now=0.0)
+        server.respond(2, ok=True, arg2=b"", arg3=bytes(100_001))
     assert errors(server.data_to_send()) == [(2, 5, "the answer has 100001 bytes; 100000 may be sent")]
-    assert not server.respond_error(2, 5, "again", 0.0)
+    assert not server.respond_error(2, 5, "again")
 
 
 def test_an_answer_above_the_callers_limit_fails_that_call() -> None:
     client, server = dialler(Limits(message_bytes=100_000)), acceptor()
     send(client)
     server.receive(client.data_to_send(), 0.0)
-    server.respond(2, ok=True, arg2=b"", arg3=bytes(200_000), now=0.0)
+    server.respond(2, ok=True, arg2=b"", arg3=bytes(200_000))
     (event,) = client.receive(server.data_to_send(), 0.0)
     assert getattr(event, "code", None) == 0xFF
     assert not client.closing

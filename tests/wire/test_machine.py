@@ -140,12 +140,12 @@ class Pipe(RuleBasedStateMachine):
         tag = side.serving.pop(id)
         if id in side.cancelled:
             side.cancelled.discard(id)
-            assert side.connection.respond_error(id, 2, "cancelled", self.now)
+            assert side.connection.respond_error(id, 2, "cancelled")
         elif how == "error":
-            assert side.connection.respond_error(id, 5, tag.decode(), self.now)
+            assert side.connection.respond_error(id, 5, tag.decode())
         else:
-            assert side.connection.respond(id, ok=how == "ok", arg2=tag, arg3=tag + bytes(size), now=self.now)
-        assert not side.connection.respond_error(id, 5, "twice", self.now)
+            assert side.connection.respond(id, ok=how == "ok", arg2=tag, arg3=tag + bytes(size))
+        assert not side.connection.respond_error(id, 5, "twice")
 
     @precondition(lambda self: any(side.waiting for side in self.sides))
     @rule(data=st.data(), tell=st.booleans())

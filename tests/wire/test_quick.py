@@ -45,7 +45,7 @@ def warm_server() -> Connection:
     server = acceptor()
     server.receive(call(900) + call(901, checksum=1) + call(902, checksum=0) + call(903, service="other"), 0.0)
     for id in (900, 901, 902, 903):
-        server.respond(id, ok=True, arg2=b"", arg3=b"", now=0.0)
+        server.respond(id, ok=True, arg2=b"", arg3=b"")
     server.data_to_send()
     return server
 

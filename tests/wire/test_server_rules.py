@@ -164,7 +164,7 @@ def test_rule(rule: Rule, delivery: str, warm: bool) -> None:
     if warm:
         server.receive(call(900) + call(901, checksum=1) + call(902, checksum=0), 0.0)
         for id in (900, 901, 902):
-            server.respond(id, ok=True, arg2=b"", arg3=b"", now=0.0)
+            server.respond(id, ok=True, arg2=b"", arg3=b"")
         server.data_to_send()
     events = []
     step = len(rule.data) if delivery == "at once" else 1
@@ -190,7 +190,7 @@ def test_ping_is_answered_at_once_with_its_number() -> None:
 def test_an_answer_is_in_kind(checksum: int, arg2: bytes, arg3: bytes, ok: bool) -> None:
     server = acceptor()
     server.receive(call(5, checksum=checksum, headers=(("as", "json"), ("cn", "me"), ("re", "n"))), 0.0)
-    assert server.respond(5, ok=ok, arg2=arg2, arg3=arg3, now=0.0)
+    assert server.respond(5, ok=ok, arg2=arg2, arg3=arg3)
     wanted = answer(5, b"", arg2, arg3, code=int(not ok), headers=(("as", "json"),), checksum=checksum)
     assert server.data_to_send() == wanted
 
@@ -199,10 +199,10 @@ def test_an_answer_is_given_once() -> None:
     server = acceptor()
     server.receive(call(), 0.0)
     assert server.inbound_in_flight == 1
-    assert server.respond(2, ok=True, arg2=b"", arg3=b"", now=0.0)
-    assert not server.respond(2, ok=True, arg2=b"", arg3=b"", now=0.0)
-    assert not server.respond_error(2, 5, "late", 0.0)
-    assert not server.respond_error(3, 5, "never was", 0.0)
+    assert server.respond(2, ok=True, arg2=b"", arg3=b"")
+    assert not server.respond(2, ok=True, arg2=b"", arg3=b"")
+    assert not server.respond_error(2, 5, "late")
+    assert not server.respond_error(3, 5, "never was")
     assert server.inbound_in_flight == 0
     assert [kind for kind, _, _ in split(server.data_to_send())] == [4]
 
@@ -212,7 +212,7 @@ def test_a_cancelled_call_is_still_answered_by_its_owner() -> None:
     received, cancelled = server.receive(call() + cancel(2, "bored"), 0.0)
     assert isinstance(received, CallReceived)
     assert cancelled == CancelReceived(2, "bored")
-    assert server.respond_error(2, 2, "cancelled", 0.0)
+    assert server.respond_error(2, 2, "cancelled")
     assert server.data_to_send() == error(2, 2, "cancelled")
 
 
@@ -224,7 +224,7 @@ def test_drain_refuses_what_crosses_and_finishes_the_rest() -> None:
     assert errors(server.data_to_send()) == [(NOBODY, 4, "draining: restart")]
     assert server.receive(call(3), 0.0) == []
     assert errors(server.data_to_send()) == [(3, 4, "draining: restart")]
-    assert server.respond(2, ok=True, arg2=b"", arg3=b"", now=0.0)
+    assert server.respond(2, ok=True, arg2=b"", arg3=b"")
 
 
 def test_close_says_why_and_tells_which_handlers_run() -> None:
@@ -235,14 +235,14 @@ def test_close_says_why_and_tells_which_handlers_run() -> None:
     assert errors(server.data_to_send()) == [(NOBODY, 0xFF, "enough")]
     assert server.close(0xFF, "again") == []
     assert server.receive(call(4), 0.0) == [] == server.receive_eof(0.0)
-    assert not server.respond(2, ok=True, arg2=b"", arg3=b"", now=0.0)
+    assert not server.respond(2, ok=True, arg2=b"", arg3=b"")
     assert server.bytes_pending == 0
 
 
 def test_error_texts_are_cut_at_a_whole_character() -> None:
     server = acceptor()
     server.receive(call(), 0.0)
-    server.respond_error(2, 5, "ä" * 700 + "\udc80", 0.0)
+    server.respond_error(2, 5, "ä" * 700 + "\udc80")
     ((_, _, message),) = errors(server.data_to_send())
     assert message == "ä" * 500
 
@@ -251,9 +251,9 @@ def test_busy_above_the_calls_that_may_be_under_way() -> None:
     server = acceptor(Limits(calls_inbound=2))
     assert kinds(server.receive(call(2) + call(3) + call(4), 0.0)) == ["CallReceived"] * 2
     assert errors(server.data_to_send()) == [(4, 3, "2 calls of this connection are under way; that is the limit")]
-    server.respond(2, ok=True, arg2=b"", arg3=b"", now=0.0)
+    server.respond(2, ok=True, arg2=b"", arg3=b"")
     assert kinds(server.receive(call(5), 0.0)) == ["CallReceived"]
-    server.respond(3, ok=True, arg2=b"", arg3=b"", now=0.0)
+    server.respond(3, ok=True, arg2=b"", arg3=b"")
     server.data_to_send()
     for half_counts in (call(6, b"a", b"b", flags=1), call(7, b"a", b"b", flags=1), call(8)):
         assert server.receive(half_counts, 0.0) == []
@@ -264,6 +264,6 @@ def test_tracing_comes_back_in_answers_and_errors() -> None:
     server = acceptor()
     tracing = bytes(range(1, 26))
     server.receive(call(2, tracing=tracing) + call(3, tracing=tracing, service=""), 0.0)
-    server.respond_error(2, 5, "x", 0.0)
+    server.respond_error(2, 5, "x")
     assert [payload[1:26] for _, _, payload in split(server.data_to_send())] == [tracing, tracing]
     assert tracing != TRACING

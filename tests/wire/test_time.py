@@ -29,16 +29,16 @@ def test_the_server_answers_when_the_ttl_runs_out(warm: bool) -> None:
     server = acceptor()
     if warm:
         server.receive(call(900), 0.0)
-        server.respond(900, ok=True, arg2=b"", arg3=b"", now=0.0)
+        server.respond(900, ok=True, arg2=b"", arg3=b"")
     server.receive(call(2, ttl=500) + call(3, ttl=300) + call(4, ttl=500), 1.0)
-    server.respond(4, ok=True, arg2=b"", arg3=b"", now=1.0)
+    server.respond(4, ok=True, arg2=b"", arg3=b"")
     server.data_to_send()
     assert run_until(server, 1.3) == [], "a filter above gets its chance first"
     assert run_until(server, 2.0) == [(1.32, CallExpired(3)), (1.52, CallExpired(2))]
     said = server.data_to_send()
     assert [(id, code) for id, code, _ in errors(said)] == [(3, 1), (2, 1)]
     assert TRACING in said
-    assert not server.respond(2, ok=True, arg2=b"", arg3=b"", now=2.0), "a later result is dropped"
+    assert not server.respond(2, ok=True, arg2=b"", arg3=b""), "a later result is dropped"
     assert server.bytes_pending == 0 == server.inbound_in_flight
 
 
@@ -195,6 +195,6 @@ def test_no_call_is_kept_for_as_long_as_a_damaged_ttl_says(warm: bool) -> None:
     server = acceptor(Limits(call_s=5.0, idle_s=inf))
     if warm:
         server.receive(call(900), 0.0)
-        server.respond(900, ok=True, arg2=b"", arg3=b"", now=0.0)
+        server.respond(900, ok=True, arg2=b"", arg3=b"")
     server.receive(call(2, ttl=0xFFFF_FFFF), 1.0)
     assert run_until(server, 1e9) == [(6.02, CallExpired(2))]

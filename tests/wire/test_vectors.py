@@ -137,7 +137,7 @@ def test_error_frame_both_ways() -> None:
 def test_error_from_a_server_and_at_a_client() -> None:
     server = acceptor()
     server.receive(CALLS[Checksum.CRC32C], 0.0)
-    assert server.respond_error(3, 6, "no such method", 0.0)
+    assert server.respond_error(3, 6, "no such method")
     assert server.data_to_send() == ERROR
     client = dialler()
     client.abandon(send(client), 0.0)
