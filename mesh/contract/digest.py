@@ -95,21 +95,21 @@ def _fields(cls: Any, fields: tuple[Field, ...], names: _Names) -> Any:
     for field in sorted(fields, key=lambda field: field.id):
         said = {slot: getattr(field, slot) for slot in Field.__slots__ if slot not in ("type", "default")}
         said["type"] = names.text_of(typespec.spec_of(cls.thrift_spec[field.id]))
-        said["default"] = _value(field.default)
+        said["default"] = canonical_value(field.default)
         described.append(said)
     return described
 
 
-def _value(value: Any) -> Any:
+def canonical_value(value: Any) -> Any:
     """A default in a form that has one order."""
     if isinstance(value, (set, frozenset)):
-        return sorted((_value(item) for item in value), key=repr)
+        return sorted((canonical_value(item) for item in value), key=repr)
     if isinstance(value, dict):
-        return sorted(([_value(key), _value(item)] for key, item in value.items()), key=repr)
+        return sorted(([canonical_value(key), canonical_value(item)] for key, item in value.items()), key=repr)
     if isinstance(value, (list, tuple)):
-        return [_value(item) for item in value]
+        return [canonical_value(item) for item in value]
     if hasattr(value, "__mesh_fields__"):
-        return {field.name: _value(getattr(value, field.name)) for field in value.__mesh_fields__}
+        return {field.name: canonical_value(getattr(value, field.name)) for field in value.__mesh_fields__}
     return value.hex() if isinstance(value, bytes) else value
 
 
