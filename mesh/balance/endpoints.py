@@ -75,5 +75,9 @@ class EndpointSet:
         self.all = tuple(renewed.values())
         self.known = True
 
+    def at(self, address: str) -> Endpoint | None:
+        """The endpoint at `address`, if it is in the list."""
+        return self._by_address.get(address)
+
     def __len__(self) -> int:
         return len(self.all)

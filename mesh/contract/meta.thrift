@@ -36,9 +36,33 @@ struct VersionInfo {
   3: required string version
 }
 
+// A deprecated method, or a deprecated field in its arguments: `QuoteRequest.km`, `quote(tariff)` for a parameter.
+struct DeprecatedThing {
+  1: required string method
+  2: optional string field
+  3: required string reason
+}
+
+struct DeprecatedCaller {
+  1: required string method
+  2: optional string field
+  3: required string caller
+  4: required i64 calls
+  5: required i64 last_seen_ms
+}
+
+// What is deprecated, and who used it since then (Unix time): one instance's count, which a restart forgets.
+struct DeprecatedUse {
+  1: required i64 since_ms
+  2: required list<DeprecatedThing> things
+  3: required list<DeprecatedCaller> callers
+}
+
 service Meta {
   // Older callers send no argument at all: they mean PROCESS.
   HealthStatus health(1: optional HealthRequest hr) (idempotent = "true")
   ThriftIDLs thriftIDL() (idempotent = "true")
   VersionInfo versionInfo() (idempotent = "true")
+  // Ours alone: other libraries' peers answer that they do not know it.
+  DeprecatedUse deprecatedUse() (idempotent = "true")
 } (timeout_ms = "1000", priority = "critical", sla.p99_ms = "100")

@@ -14,12 +14,21 @@ CONNECT_S = 5.0  # a dial with its handshake; what takes longer on a data centre
 
 
 class Peers:
-    """Links by `host:port`. `make` makes the dialling end of a link, not yet connected."""
+    """Links by `host:port`. `make` makes the dialling end of a link, not yet connected; `connected` hears of each that
+    stands, before the calls that wait for it."""
 
-    def __init__(self, network: Network, make: Callable[[], Link], ssl: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        make: Callable[[], Link],
+        ssl: ssl.SSLContext | None = None,
+        *,
+        connected: Callable[[str, Link], None] = lambda address, link: None,
+    ) -> None:
         self._network = network
         self._make = make
         self._ssl = ssl
+        self._connected = connected
         self._links: dict[str, Link] = {}
         self._dialling: dict[str, asyncio.Task[Link]] = {}
         self._shaking: set[str] = set()  # connected, waiting for the other side's handshake
@@ -73,6 +82,7 @@ class Peers:
             raise ConnectionError(link.gone.result())
         self._links[address] = link
         link.gone.add_done_callback(lambda _: self._forget(address, link))
+        self._connected(address, link)
         return link
 
     def waits_for(self, address: str) -> str:

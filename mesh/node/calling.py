@@ -17,6 +17,8 @@ from mesh.filters import CallMetrics
 from mesh.net import Peers, split_address
 from mesh.net import sender as net_sender
 from mesh.node.client import Client, Send, client_method, sender
+from mesh.node.deprecated import Told, warning
+from mesh.node.drift import Drift
 from mesh.stacks import client_stack
 
 
@@ -34,8 +36,10 @@ class Calling:
         registry: Callable[[], Registry | None],
         calls: CallMetrics,
         attempts: CallMetrics,
+        drift: Drift,
     ) -> None:
         self._caller = caller
+        self._drift = drift
         self._clock = clock
         self._peers = peers
         self._registry = registry
@@ -43,6 +47,7 @@ class Calling:
         self._endpoints: dict[str, EndpointSet] = {}
         self._watches: list[Watch] = []
         self._sends: dict[tuple[str, str], Send] = {}
+        self._told: Told = set()
         self.stack = client_stack(
             clock=clock,
             wheel=wheel,
@@ -83,27 +88,29 @@ class Calling:
 
         if watch.known:
             endpoints.update(endpoint(instance) for instance in instances)
+            self._drift.changed(endpoints.service)
 
-    def _stack_for(self, service: str, peers: Iterable[str] | None) -> Stack:
+    def _stack_for(self, service: str, peers: Iterable[str] | None) -> tuple[Stack, EndpointSet]:
+        """The page, and the endpoints among which it chooses."""
         if peers is None:
-            return self.stack
+            return self.stack, self.endpoints_of(service)
         fixed = EndpointSet(service, "peers=")
         addresses = [peers] if isinstance(peers, str) else list(peers)
         for address in addresses:
             split_address(address)
         fixed.update(Endpoint(address) for address in addresses)
-        return self.stack.replace("balance", balance(lambda _: fixed, self._balancer))
+        return self.stack.replace("balance", balance(lambda _: fixed, self._balancer)), fixed
 
     def client(self, service: Service, name: str | None, peers: Iterable[str] | None) -> Client:
         """A client of `service` under the registry name `name` (the contract's by default), or at fixed `peers`."""
         target = name or service.registry_name
-        stack = self._stack_for(target, peers)
-        methods = {
-            method.name: client_method(
-                method, self._caller, target, stack.build(target, method, net_sender(self._peers, method, self._clock))
-            )
-            for method in service.methods.values()
-        }
+        stack, endpoints = self._stack_for(target, peers)
+        self._drift.used(target, service.contract, endpoints)
+        methods = {}
+        for name, method in service.methods.items():
+            built = stack.build(target, method, net_sender(self._peers, method, self._clock))
+            function = client_method(method, self._caller, target, built)
+            methods[name] = warning(service, method, function, self._told)
         return Client(service, target, methods)
 
     async def call(
@@ -114,8 +121,9 @@ class Calling:
         key = (target, method.wire_name)
         send = self._sends.get(key) if peers is None else None
         if send is None:
-            stack = self._stack_for(target, peers).build(target, method, net_sender(self._peers, method, self._clock))
-            send = sender(method, self._caller, target, stack)
+            stack, _ = self._stack_for(target, peers)
+            leaf = net_sender(self._peers, method, self._clock)
+            send = sender(method, self._caller, target, stack.build(target, method, leaf))
             if peers is None:
                 self._sends[key] = send
         return await send(args)

@@ -21,7 +21,7 @@ from typing import Any, TypeVar, cast
 from prometheus_client import CollectorRegistry
 
 from mesh import logs
-from mesh.admin import Admin, AdminSources, Health, Watchdog
+from mesh.admin import Admin, AdminSources, Health, Route, Watchdog, json_answer
 from mesh.call import Clock, LoopClock, Reply, Stack, TimerWheel
 from mesh.config import Config, build, load
 from mesh.contract import service_of
@@ -30,12 +30,16 @@ from mesh.contract.typing import ServiceOf
 from mesh.discovery import Registry, open_registry
 from mesh.filters import CallMetrics
 from mesh.net import Link, Links, Listener, Network, Peers, TcpNetwork
+from mesh.node.announce import announcement
 from mesh.node.calling import Calling
+from mesh.node.drift import Drift
+from mesh.node.judging import Judging
 from mesh.node.meta import meta_for
 from mesh.node.parts import Hook, Parts
 from mesh.node.presence import Presence
 from mesh.node.serving import Serving
 from mesh.node.threads import HandlerThreads
+from mesh.node.usage import Usage
 from mesh.version import VERSION
 from mesh.wire import Identity, Limits
 
@@ -91,10 +95,12 @@ class Node:
         self._server_calls = CallMetrics("rpc_server", self.config.max_callers)
         self._client_calls = CallMetrics("rpc_client")
         self._client_attempts = CallMetrics("rpc_client_attempt")
-        for collector in (self._links, self._server_calls, self._client_calls, self._client_attempts):
+        self._usage = Usage(self.config.max_callers)
+        for collector in (self._links, self._server_calls, self._client_calls, self._client_attempts, self._usage):
             self.metrics.register(collector)
         self._parts = Parts()
         self._presence = Presence()
+        self._announcement: dict[str, str] = {}  # what the init frame says besides, once it listens
         self._listener: Listener | None = None
         self._state = "new"  # new, open, starting, ready, stopping, stopped
         self._stop_asked: asyncio.Event | None = None
@@ -114,8 +120,13 @@ class Node:
             await self._outer.enter_async_context(self.registry)
         self._threads = HandlerThreads(self.config.threads)
         common: dict[str, Any] = {"clock": self.clock, "wheel": self._wheel, "rng": self._rng}
-        self._serving = Serving(**common, calls=self._server_calls, threads=self._threads, links=self._links)
-        self._peers = Peers(self._network, lambda: self._link(dialler=True))
+        self._serving = Serving(
+            **common, calls=self._server_calls, threads=self._threads, links=self._links, usage=self._usage
+        )
+        virtual = getattr(asyncio.get_running_loop(), "virtual_time", False)
+        self._drift = Drift(Judging(self.name, self.clock, apart=not virtual), self.clock)
+        self.metrics.register(self._drift)
+        self._peers = Peers(self._network, lambda: self._link(dialler=True), connected=self._drift.connected)
         self._calling = Calling(
             **common,
             caller=self.name,
@@ -123,6 +134,7 @@ class Node:
             registry=lambda: self.registry,
             calls=self._client_calls,
             attempts=self._client_attempts,
+            drift=self._drift,
         )
         self._state = "open"
         return self
@@ -133,7 +145,7 @@ class Node:
     def _link(self, *, dialler: bool) -> Link:
         return Link(
             dialler=dialler,
-            local=Identity(self.address, f"{self.name}[{os.getpid()}]", {}),
+            local=Identity(self.address, f"{self.name}[{os.getpid()}]", {} if dialler else self._announcement),
             limits=self._limits,
             clock=self.clock,
             inbound=self._serving.dispatcher,
@@ -172,7 +184,7 @@ class Node:
             )
         contract_service = service if isinstance(service, Service) else service_of(service)
         registered = name or contract_service.registry_name
-        meta = meta_for(contract_service.contract, self.version, self._welcome)
+        meta = meta_for(contract_service, registered, self.version, self._welcome, self._usage)
         self._serving.serve(contract_service, handler, registered, meta)
 
     def client(
@@ -223,15 +235,23 @@ class Node:
             sources = AdminSources(
                 health=self.health,
                 metrics=self.metrics,
-                peers=lambda: {"endpoints": self._calling.describe(), "connections": self._peers.describe()},
+                peers=lambda: {
+                    "endpoints": self._calling.describe(),
+                    "connections": self._peers.describe(),
+                    "contracts": self._drift.page(),
+                },
                 connections=self._links.describe,
                 config=self.config.to_public_dict,
             )
-            self.admin = await self._outer.enter_async_context(Admin(self.config.admin, sources))
+            routes = (
+                Route("/debug/usage", "who uses what is deprecated", lambda: json_answer(self._usage.page())),
+            )
+            self.admin = await self._outer.enter_async_context(Admin(self.config.admin, sources, routes=routes))
         if self.config.watchdog.threshold_ms and not getattr(asyncio.get_running_loop(), "virtual_time", False):
             await self._outer.enter_async_context(Watchdog(self.config.watchdog, metrics=self.metrics))
         await self._parts.enter()
         if self._serving.services:
+            self._announcement = announcement(self._serving.services)
             try:
                 self._listener = await self._network.listen(self.config.listen, lambda: self._link(dialler=False))
             except OSError as error:
@@ -301,6 +321,7 @@ class Node:
                 steps.callback(self._threads.close)
                 steps.callback(self._links.close, reason)
                 steps.push_async_callback(self._peers.close, reason)
+                steps.push_async_callback(self._drift.close)
                 steps.callback(self._calling.close)
                 steps.push_async_callback(self._parts.leave)
                 await self._leave(reason)
@@ -325,5 +346,5 @@ class Node:
     def health(self) -> Health:
         """Ready once started and until it stops. That it is not registered is said, and keeps nobody away."""
         ready, _ = self._welcome()
-        checks = {**self._presence.checks(), **self._parts.checks()}
+        checks = {**self._presence.checks(), **self._parts.checks(), **self._drift.checks()}
         return Health(True, ready, self.name, self.version, checks)

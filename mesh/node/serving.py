@@ -14,6 +14,7 @@ from mesh.filters import CallMetrics
 from mesh.net import Dispatcher, Link, Links, Route
 from mesh.node.handler import check_handler, handler_leaf
 from mesh.node.threads import HandlerThreads
+from mesh.node.usage import Usage
 from mesh.stacks import server_stack
 
 log = logging.getLogger("mesh.node")
@@ -36,12 +37,14 @@ class Serving:
         calls: CallMetrics,
         threads: HandlerThreads,
         links: Links,
+        usage: Usage,
     ) -> None:
         self._routes: dict[tuple[str, bytes], Route] = {}
         self._threads = threads
         self.stack: Stack = server_stack(clock=clock, wheel=wheel, rng=rng, calls=calls)
         self.dispatcher = Dispatcher(self._routes, clock, wheel)
         self._links = links
+        self._usage = usage
         self.services: dict[str, Service] = {}  # by the name they are registered and called under
 
     def serve(self, service: Service, handler: object, name: str, meta: tuple[Service, object]) -> None:
@@ -50,9 +53,11 @@ class Serving:
         if name in self.services:
             raise ValueError(f"{name!r} is served already, by {self.services[name].name}; give the other a name=")
         self.services[name] = service
+        self._usage.serves(name, service)
         for each, target in ((service, handler), meta):
             for method in each.methods.values():
-                self._route(name, method, getattr(target, method.name))
+                function = getattr(target, method.name)
+                self._route(name, method, self._usage.watched(name, each, method, function))
 
     def _route(self, name: str, method: Method, function: Any) -> None:
         leaf = _no_oneway if method.oneway else handler_leaf(method, function, self._threads)

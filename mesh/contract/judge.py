@@ -1,0 +1,136 @@
+"""Whether a caller can live with the contract of the one it calls; also as a process of its own, for strangers' texts.
+
+    python -m mesh.contract.judge    stdin: a line of JSON (our texts), then the reply of Meta::thriftIDL as it came
+
+One rule: the text comes from a stranger. Whatever it does to its reader, it does to this process: the process has
+limits of memory and processor time, and who started it kills it when it takes too long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mesh.contract import service_of
+from mesh.contract.codec import CodecError
+from mesh.contract.compare import Change, Level, Pairing, compare
+from mesh.contract.loader import load, load_texts
+from mesh.contract.model import Contract
+from mesh.contract.problem import ContractError
+
+MAX_MEMORY_BYTES = 512 * 1024 * 1024  # of addresses: Python with this package takes a fifth of it
+MAX_CPU_S = 10  # a city's whole IDL takes one
+MAX_LINES = 20  # differences told; a person needs the first, `mesh idl diff` has them all
+MAX_LINE = 300  # characters: names and types are the stranger's
+NICENESS = 10  # behind everything that serves
+
+
+class Verdict(enum.StrEnum):
+    COMPATIBLE = "compatible"  # everything that one side may write, the other can read
+    INCOMPATIBLE = "incompatible"
+    UNKNOWN = "unknown"  # the text could not be had, or is no contract
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """`lines` are the differences that matter (or why nothing is known), worst first; `more` that many are left out."""
+
+    verdict: Verdict
+    lines: tuple[str, ...] = ()
+    more: int = 0
+
+    def text(self, shown: int) -> str:
+        """At most `shown` lines in one."""
+        left = len(self.lines) - shown + self.more
+        return "; ".join(self.lines[:shown]) + (f"; and {left} more differences" if left > 0 else "")
+
+
+def judge(ours: Contract, theirs: Contract) -> Judgement:
+    """`ours` writes the requests and reads the replies."""
+    changes = compare(ours, theirs, pairing=Pairing.SERVER)
+    broken = [change for change in changes if change.level is Level.WIRE and (change.methods or change.service)]
+    if broken:
+        lines = tuple(dict.fromkeys(line_of(change) for change in broken))
+        return Judgement(Verdict.INCOMPATIBLE, lines[:MAX_LINES], max(0, len(lines) - MAX_LINES))
+    return Judgement(Verdict.COMPATIBLE)
+
+
+def line_of(change: Change) -> str:
+    """`Pricing::quote, QuoteRequest.km is double here and string there`."""
+    if change.code != "field-type-changed" or not change.method:
+        return change.message[:MAX_LINE]
+    place = f"{change.struct}.{change.field}" if change.struct else change.path or change.field
+    return f"{change.method}, {place} is {change.old} here and {change.new} there"[:MAX_LINE]
+
+
+def judge_told(texts: Mapping[str, str], entry_point: str, reply: bytes) -> Judgement:
+    """Our texts against `reply`, the bytes with which a callee answered Meta::thriftIDL."""
+    meta = service_of(load(Path(__file__).parent / "meta.thrift").module.Meta)
+    try:
+        told = meta.methods["thriftIDL"].codec.decode_result(reply)
+    except CodecError as error:
+        return unknown(f"its answer to Meta::thriftIDL cannot be read: {error}")
+    try:
+        theirs = load_texts(told.idls, told.entryPoint)
+    except ContractError as error:
+        return unknown(f"the contract that it tells cannot be used: {str(error).splitlines()[0]}")
+    try:
+        ours = load_texts(texts, entry_point)
+    except ContractError as error:  # larger than what is taken from strangers
+        return unknown(f"this side's own contract cannot be compared here: {str(error).splitlines()[0]}")
+    return judge(ours, theirs)
+
+
+def unknown(reason: str) -> Judgement:
+    return Judgement(Verdict.UNKNOWN, (reason[:MAX_LINE],))
+
+
+def to_json(judgement: Judgement) -> bytes:
+    return json.dumps({"verdict": judgement.verdict, "lines": judgement.lines, "more": judgement.more}).encode()
+
+
+def from_json(data: bytes) -> Judgement:
+    """Raises ValueError."""
+    try:
+        read: Any = json.loads(data)
+        lines: Iterable[Any] = read["lines"]
+        return Judgement(Verdict(read["verdict"]), tuple(map(str, lines)), int(read["more"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"no judgement: {error!r}") from None
+
+
+def _limit() -> None:
+    with contextlib.suppress(OSError):
+        os.nice(NICENESS)
+    try:
+        import resource
+    except ImportError:
+        return  # no POSIX; the time limit of who started it is left
+    # Some systems refuse one or the other, or have a lower one in force.
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_S, MAX_CPU_S))
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
+
+
+def main() -> int:
+    _limit()
+    asked: Any = json.loads(sys.stdin.buffer.readline())
+    reply = sys.stdin.buffer.read()
+    try:
+        judgement = judge_told(asked["texts"], asked["entry_point"], reply)
+    except (MemoryError, RecursionError) as error:
+        judgement = unknown(f"judging the contract that it tells failed: {type(error).__name__}")
+    sys.stdout.buffer.write(to_json(judgement))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

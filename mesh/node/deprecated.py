@@ -1,0 +1,62 @@
+"""Tells a caller's developer what is deprecated: a DeprecationWarning where the call is written, and one log line.
+
+One rule: a client's method that has nothing deprecated is left as it is.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import warnings
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from mesh.contract.deprecation import finder_of
+from mesh.contract.model import Method, Service
+
+log = logging.getLogger("mesh.node")
+
+ClientMethod = Callable[..., Awaitable[Any]]
+Told = set[tuple[str, str]]  # method and field ("" for the method itself); as many as the contracts have
+_CALL_SITE = 3  # frames up from `warn`: over `_warn` and the wrapper, to who wrote the call
+
+
+def warning(service: Service, method: Method, function: ClientMethod, told: Told) -> ClientMethod:
+    """`function`, with a warning where it is called if the contract says that it should not be, or not with that.
+
+    For a method Python's own filters make it one warning per call site. A field warns the first time that this node
+    sets it: from then on the arguments are looked at for the others only, and not at all once all have been told.
+    `told` is this node's, for all its clients.
+    """
+    finder = finder_of(service, method)
+    reason = method.policy.deprecated
+    if (finder is None and reason is None) or method.oneway:
+        return function
+    wire_name = method.wire_name
+    itself = None if reason is None else f"{wire_name} is deprecated: {reason}"
+    names = tuple(parameter.name for parameter in method.parameters)
+    untold = {what for what in finder.all if (wire_name, what.name) not in told} if finder is not None else set()
+
+    @functools.wraps(function)
+    def call(*args: Any, **named: Any) -> Awaitable[Any]:
+        if itself is not None:
+            if (wire_name, "") not in told:
+                told.add((wire_name, ""))
+                log.warning("this process calls %s", itself)
+            _warn(itself)
+        if untold and finder is not None:
+            given = (*args, *(named.get(name) for name in names[len(args) :]))
+            for what in untold.intersection(finder(given)):
+                untold.discard(what)
+                text = f"{what.name}, set in a call of {wire_name}, is deprecated: {what.reason}"
+                if (wire_name, what.name) not in told:
+                    told.add((wire_name, what.name))
+                    log.warning("this process sets %s", text)
+                _warn(text)
+        return function(*args, **named)
+
+    return call
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, DeprecationWarning, stacklevel=_CALL_SITE)
