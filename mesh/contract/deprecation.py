@@ -116,7 +116,7 @@ def _items(spec: Spec, value: Any, waiting: list[tuple[Spec, Any]]) -> None:
             waiting.extend((part, item) for item in islice(values, MAX_LOOKED))
 
 
-def _slots(cls: Any, fields: Iterable[Field], name: Any, reaching: frozenset[Any]) -> Iterator[_Slot]:
+def _slots(cls: Any, fields: Iterable[Field], name: Any, reaching: dict[Any, None]) -> Iterator[_Slot]:
     for field in fields:
         spec = spec_of(cls.thrift_spec[field.id])
         deprecated = Deprecated(name(field.name), field.deprecated) if field.deprecated is not None else None
@@ -133,8 +133,8 @@ def _structs(spec: Spec) -> Iterator[Any]:
         yield from _structs(part)
 
 
-def _reaching(specs: Iterable[Spec]) -> frozenset[Any]:
-    """The structs reached from `specs` that have a deprecated field, in themselves or further down."""
+def _reaching(specs: Iterable[Spec]) -> dict[Any, None]:
+    """The structs reached from `specs` that have a deprecated field, in themselves or further down; in a stable order."""
     below: dict[Any, tuple[Any, ...]] = {}
     waiting = [struct for spec in specs for struct in _structs(spec)]
     while waiting:
@@ -148,4 +148,4 @@ def _reaching(specs: Iterable[Spec]) -> frozenset[Any]:
         more = {cls for cls, inner in below.items() if cls not in found and not found.isdisjoint(inner)}
         found |= more
         grown = bool(more)
-    return frozenset(found)
+    return {cls: None for cls in below if cls in found}

@@ -54,20 +54,26 @@ class Judgement:
 
 def judge(ours: Contract, theirs: Contract) -> Judgement:
     """`ours` writes the requests and reads the replies."""
-    changes = compare(ours, theirs, pairing=Pairing.SERVER)
-    broken = [change for change in changes if change.level is Level.WIRE and (change.methods or change.service)]
+    broken = [change for change in compare(ours, theirs, pairing=Pairing.SERVER) if breaks(change)]
     if broken:
         lines = tuple(dict.fromkeys(line_of(change) for change in broken))
         return Judgement(Verdict.INCOMPATIBLE, lines[:MAX_LINES], max(0, len(lines) - MAX_LINES))
     return Judgement(Verdict.COMPATIBLE)
 
 
+def breaks(change: Change) -> bool:
+    """Whether a call can fail of it, given that the callee was found: by what name does not matter any more."""
+    felt = change.methods or change.code in ("service-removed", "service-renamed")
+    return change.level is Level.WIRE and bool(felt) and change.code != "registry-name-changed"
+
+
 def line_of(change: Change) -> str:
     """`Pricing::quote, QuoteRequest.km is double here and string there`."""
-    if change.code != "field-type-changed" or not change.method:
-        return change.message[:MAX_LINE]
-    place = f"{change.struct}.{change.field}" if change.struct else change.path or change.field
-    return f"{change.method}, {place} is {change.old} here and {change.new} there"[:MAX_LINE]
+    place = f"{change.struct}.{change.field}" if change.struct and change.field else change.struct or change.path
+    if not change.method or not place or not (change.old or change.new):
+        return change.message.removeprefix(f"{change.contract}: ")[:MAX_LINE]
+    here, there = change.old or "absent", change.new or "absent"
+    return f"{change.method}, {place} is {here} here and {there} there"[:MAX_LINE]
 
 
 def judge_told(texts: Mapping[str, str], entry_point: str, reply: bytes) -> Judgement:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -14,8 +13,8 @@ from mesh.contract.judge import Judgement, Verdict
 from mesh.contract.model import Contract
 from mesh.net import Link
 from mesh.node import Node
-from mesh.testing import LocalMesh, MemoryNetwork, no_leaks
-from tests.node.drift_pair import LINE, MORE, OURS, TEXT, Handler, contract, pricing
+from mesh.testing import LocalMesh, MemoryNetwork
+from tests.node.drift_pair import LINE, MORE, OURS, TEXT, Handler, pricing
 
 
 async def until(holds: Callable[[], Any]) -> None:
@@ -36,7 +35,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 @pytest.fixture
 async def mesh() -> AsyncIterator[LocalMesh]:
-    async with no_leaks(), LocalMesh(MemoryNetwork()) as mesh:
+    async with LocalMesh(MemoryNetwork()) as mesh:
         yield mesh
 
 
