@@ -6,6 +6,7 @@ calls pay nothing for those that have one.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -134,11 +135,11 @@ def _structs(spec: Spec) -> Iterator[Any]:
 
 
 def _reaching(specs: Iterable[Spec]) -> dict[Any, None]:
-    """The structs reached from `specs` that have a deprecated field, in themselves or further down; in a stable order."""
+    """The structs reached from `specs` that have a deprecated field, in themselves or further down; nearest first."""
     below: dict[Any, tuple[Any, ...]] = {}
-    waiting = [struct for spec in specs for struct in _structs(spec)]
+    waiting = deque(struct for spec in specs for struct in _structs(spec))
     while waiting:
-        cls = waiting.pop()
+        cls = waiting.popleft()
         if cls not in below:
             below[cls] = tuple(one for entry in cls.thrift_spec.values() for one in _structs(spec_of(entry)))
             waiting.extend(below[cls])
