@@ -72,6 +72,6 @@ def test_the_wheel_has_the_toolkit_and_not_the_city(tmp_path):
     missing = {
         str(file.relative_to(ROOT))
         for file in (ROOT / "mesh").rglob("*")
-        if file.suffix in (".py", ".thrift", ".pyi") or file.name == "py.typed"
+        if file.suffix in (".py", ".thrift", ".pyi", ".tmpl") or file.name == "py.typed"
     } - names
     assert missing == set()
