@@ -61,7 +61,8 @@ def test_whatever_fits_makes_a_contract_and_python_that_compiles(name: str) -> N
         names.check_service(name)
     except ScaffoldError:
         return
-    files = render(Kind.SERVICE, Values(project="p", service=name, camel=names.camel(name), owner="team"))
+    values = Values(project="p", service=name, camel=names.camel(name), owner="team")
+    files = {**render(Kind.PROJECT, values), **render(Kind.SERVICE, values)}
     contract = load_texts({f"{name}.thrift": files[f"idl/{name}.thrift"]}, f"{name}.thrift")
     assert contract.services[names.camel(name)].registry_name == name
     for path, text in files.items():
