@@ -6,7 +6,7 @@ import keyword
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mesh.contract import load_texts
@@ -56,6 +56,7 @@ def test_names_that_do_not_fit(name: str, says: str) -> None:
 
 
 @given(st.from_regex(r"[a-z][a-z0-9]{0,8}(_[a-z0-9]{1,8}){0,2}", fullmatch=True) | st.sampled_from(keyword.kwlist))
+@example("n" * names.MAX_SERVICE)
 def test_whatever_fits_makes_a_contract_and_python_that_compiles(name: str) -> None:
     try:
         names.check_service(name)
