@@ -3,7 +3,7 @@
 Retry, circuit, measure, gateway and command line read the same row; none of them has an opinion of its own. A
 `MeshError` is a failure of the call; an exception that the contract declares is an answer and does not stand here.
 
-Wire codes and their meaning: TChannel v2, section "errors".
+Wire codes and their meaning: TChannel v2, section "errors"; TApplicationException's types: Apache Thrift.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ class Repeat(enum.StrEnum):
 class Kind:
     """One row of the table.
 
-    `name` is the metric label, `wire` the TChannel error code that a server answers with, `may_have_run` says
-    whether the handler may have started, `http` is the gateway's status and `exit` the command line's exit code.
+    `name` is the metric label, `wire` the TChannel error code that a server answers with and `thrift` the type of
+    its TApplicationException over framed Thrift, `may_have_run` says whether the handler may have started, `http` is
+    the gateway's status and `exit` the command line's exit code.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Kind:
     http: int
     exit: int
     advice: str
+    thrift: int = 6  # "internal error": framed Thrift knows no finer word for most of them
 
 
 class MeshError(Exception):
@@ -142,7 +144,7 @@ class Unexpected(MeshError):
 class BadRequest(MeshError):
     kind = Kind(
         "bad_request", 0x06, Blame.CALLER, False, Repeat.NEVER, 400, 25,
-        "the request breaks the contract and can never work; see mesh describe SERVICE",
+        "the request breaks the contract and can never work; see mesh describe SERVICE", thrift=7,
     )  # fmt: skip
 
 
@@ -181,14 +183,14 @@ class UnknownService(MeshError):
 
     kind = Kind(
         "unknown_service", 0x06, Blame.SERVICE, False, Repeat.NEVER, 503, 30,
-        "no instance is registered under that name; mesh list shows those that are",
+        "no instance is registered under that name; mesh list shows those that are", thrift=1,
     )  # fmt: skip
 
 
 class UnknownMethod(MeshError):
     kind = Kind(
         "unknown_method", 0x06, Blame.CALLER, False, Repeat.NEVER, 400, 31,
-        "the contract has no such method; mesh describe SERVICE lists them",
+        "the contract has no such method; mesh describe SERVICE lists them", thrift=1,
     )  # fmt: skip
 
 
@@ -221,6 +223,22 @@ def from_wire(code: int, reason: str) -> MeshError:
     if row is None:
         return ProtocolError(f"the peer sent the undefined error code 0x{code:02x}: {reason}")
     return row(reason)
+
+
+_BY_NAME = {row.kind.name: row for row in TABLE}
+# What a peer's TApplicationException means to its caller. Types 1, 2 and 7 to 10 refuse a request before anything runs,
+# 3 to 5 are an answer that cannot be taken, and 0 and 6 say no more than that something went wrong; 11 and 12 are
+# fbthrift's.
+_BY_THRIFT: dict[int, type[MeshError]] = {
+    1: UnknownMethod, 2: BadRequest, 3: InvalidReply, 4: InvalidReply, 5: InvalidReply, 7: BadRequest, 8: BadRequest,
+    9: BadRequest, 10: BadRequest, 11: Busy, 12: CallTimeout,
+}  # fmt: skip
+
+
+def from_thrift(type: int, reason: str, name: str | None = None) -> MeshError:
+    """The error that a peer's TApplicationException stands for; `name`: that of the row, where the peer sent it."""
+    row = _BY_NAME.get(name) if name is not None else None
+    return (row or _BY_THRIFT.get(type, Unexpected))(reason)
 
 
 def across_hop(error: MeshError) -> MeshError:

@@ -82,6 +82,11 @@ class CallMetrics(Collector):
         self._callers.add(caller)
         return caller
 
+    @property
+    def started(self) -> int:
+        """Calls that were ever begun, finished or not."""
+        return sum(series.in_flight + sum(series.outcomes.values()) for series in self._series.values())
+
     def collect(self) -> Iterator[Metric]:
         by_method = ("service", "method")
         calls = CounterMetricFamily(

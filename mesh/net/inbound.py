@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from mesh.call import OK, Call, Clock, Reply, Service, TimerWheel
 from mesh.contract.model import Method
@@ -25,6 +26,7 @@ from mesh.errors import (
 )
 from mesh.net import eager
 from mesh.net.link import Link, Running
+from mesh.net.links import Standing
 from mesh.net.mapping import NO_HEADERS, reply_arg2, take_headers
 from mesh.wire import CallReceived
 from mesh.wire.faults import HeaderError
@@ -46,6 +48,16 @@ class Route:
 
 # By service name and arg1, as they come off the wire.
 Routes = Mapping[tuple[str, bytes], Route]
+
+
+class Caller(Protocol):
+    """The connection that a call came over, of whatever protocol: what it needs for the answer."""
+
+    serving: dict[int, Running]
+    serving_bytes: int
+
+    def respond(self, call_id: int, ok: bool, arg2: bytes, arg3: bytes) -> None: ...
+    def respond_error(self, call_id: int, code: int, message: str) -> None: ...
 
 
 class Dispatcher:
@@ -101,7 +113,26 @@ class Dispatcher:
             assert call.deadline is not None
             running.watch(call.deadline)
 
-    async def _serve(self, link: Link, call_id: int, running: Running, call: Call, service: Service) -> None:
+    def start(self, link: Caller, call_id: int, call: Call, service: Service) -> MeshError | None:
+        """Serves a call that came by another protocol. `call.deadline` is set. Returns why it does not.
+
+        The end of `call_received` again, which is the way of every TChannel call and spares itself this one.
+        """
+        if self._draining is not None:
+            return Declined(f"draining: {self._draining}")
+        size = len(call.body)
+        if link.serving_bytes + size > MAX_SERVING_BYTES:
+            return Busy(f"calls of this connection hold {link.serving_bytes} bytes already")
+        self.in_flight += 1
+        link.serving_bytes += size
+        link.serving[call_id] = call.driver = running = Running(self._wheel)
+        running.task = task = eager.start(self._loop, self._serve(link, call_id, running, call, service))
+        if task is not None:
+            assert call.deadline is not None
+            running.watch(call.deadline)
+        return None
+
+    async def _serve(self, link: Caller, call_id: int, running: Running, call: Call, service: Service) -> None:
         try:
             reply = await service(call)
         except asyncio.CancelledError:
@@ -138,7 +169,7 @@ class Dispatcher:
             return
         link.respond(call_id, outcome is OK, arg2, reply.body)
 
-    def _refuse(self, link: Link, call_id: int, error: MeshError) -> None:
+    def _refuse(self, link: Caller, call_id: int, error: MeshError) -> None:
         link.respond_error(call_id, error.kind.wire, error.reason)
 
     def _no_route(self, event: CallReceived) -> MeshError:
@@ -151,12 +182,12 @@ class Dispatcher:
         asked = event.arg1[:200].decode("utf-8", "replace")
         return UnknownMethod(f"unknown method {asked!r}; {event.service} has {', '.join(methods)}")
 
-    def cancel_received(self, link: Link, call_id: int, why: str) -> None:
+    def cancel_received(self, link: Caller, call_id: int, why: str) -> None:
         running = link.serving.get(call_id)
         if running is not None:
             running.stop(why)
 
-    def link_closed(self, link: Link) -> None:
+    def link_closed(self, link: Caller) -> None:
         """Nobody hears the answers any more: the handlers stop, and with them what they called."""
         serving = list(link.serving.values())
         link.serving.clear()
@@ -176,7 +207,7 @@ class Dispatcher:
             self._idle.clear()
             await self._idle.wait()
 
-    def stop(self, links: list[Link]) -> None:
+    def stop(self, links: Iterable[Standing]) -> None:
         """Cancels what is still under way; their callers are told."""
         self._stopping = True
         for link in links:

@@ -11,6 +11,7 @@ import logging
 from typing import Protocol, cast
 
 from mesh.call import Clock, Entry, Timer, TimerWheel
+from mesh.net.network import remote_of
 from mesh.wire import (
     CallExpired,
     CallReceived,
@@ -102,6 +103,8 @@ Waiting = asyncio.Future[tuple[Answer, bool]]
 class Link(asyncio.Protocol):
     """A connection, dialled or accepted. Both sides may call over it once the handshake is over."""
 
+    protocol = "tchannel"
+
     def __init__(
         self,
         *,
@@ -144,11 +147,7 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(self._limits.write_high_bytes, self._limits.write_low_bytes)
-        peer = transport.get_extra_info("peername")
-        if isinstance(peer, tuple):
-            self.remote = f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
-        elif peer:
-            self.remote = str(peer)
+        self.remote = remote_of(transport)
         if not self._owner.connected(self):
             self.close("too many connections")
             return
@@ -394,6 +393,7 @@ class Link(asyncio.Protocol):
         return {
             "remote": self.remote,
             "direction": "out" if self.dialler else "in",
+            "protocol": self.protocol,
             "peer": None if peer is None else {"host_port": peer.host_port, "process": peer.process_name},
             "calls_out": len(self._waiting),
             "calls_in": len(self.serving),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from mesh.net.link import Link
+from mesh.net.link import Running
+from mesh.wire import PeerInfo
 
 log = logging.getLogger("mesh.net")
 
@@ -18,36 +22,67 @@ _DIRECTIONS = ("in", "out")
 MAX_INCOMING = 10_000
 
 
+class Standing(Protocol):
+    """A socket that stands, whatever it speaks, or before that is known."""
+
+    dialler: bool
+    remote: str
+    bytes_received: int
+    bytes_sent: int
+
+    @property
+    def serving(self) -> Mapping[int, Running]: ...
+    def close(self, reason: str) -> None: ...
+
+
+class Speaking(Standing, Protocol):
+    """A connection over which calls go: `protocol` is what it speaks, for people and metrics."""
+
+    protocol: str
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def peer(self) -> PeerInfo | None: ...
+    def flush(self) -> None: ...
+    def drain(self, reason: str) -> None: ...
+    async def round_trip(self) -> None: ...
+    def describe(self) -> dict[str, object]: ...
+
+
 class Links(Collector):
     """The open links; `rpc_connections*` metrics by direction."""
 
     def __init__(self, max_incoming: int = MAX_INCOMING) -> None:
         self._max_incoming = max_incoming
-        self._incoming: set[Link] = set()  # accepted, also those without a handshake yet
-        self._open: set[Link] = set()
-        self._unflushed: list[Link] = []
+        self._incoming: set[Standing] = set()  # accepted, also those without a handshake yet
+        self._open: set[Speaking] = set()
+        self._unflushed: list[Speaking] = []
         self._opened = dict.fromkeys(_DIRECTIONS, 0)
         self._closed = dict.fromkeys(_DIRECTIONS, 0)
         self._failed = dict.fromkeys(_DIRECTIONS, 0)
         self._bytes = {(direction, way): 0 for direction in _DIRECTIONS for way in ("sent", "received")}
 
-    def __iter__(self) -> Iterator[Link]:
+    def __iter__(self) -> Iterator[Standing]:
         """Every link that stands, and every socket that was accepted."""
-        return iter(list(self._open | self._incoming))
+        return iter([*self._open, *(link for link in self._incoming if link not in self._open)])
 
-    def connected(self, link: Link) -> bool:
+    def connected(self, link: Standing) -> bool:
         """The socket stands; False when as many were accepted as may be."""
         if link.dialler:
             return True
         self._incoming.add(link)
         return len(self._incoming) <= self._max_incoming
 
-    def opened(self, link: Link) -> None:
+    def opened(self, link: Speaking) -> None:
         """The handshake is over."""
         self._open.add(link)
         self._opened[_direction(link)] += 1
 
-    def closed(self, link: Link, reason: str) -> None:
+    def known(self, link: Standing) -> None:
+        """What it speaks is known, and another object has the socket from here on."""
+        self._incoming.discard(link)
+
+    def closed(self, link: Standing, reason: str) -> None:
         direction = _direction(link)
         self._count_bytes(link)
         self._incoming.discard(link)
@@ -62,7 +97,7 @@ class Links(Collector):
         ):  # a bare connect is somebody's liveness check
             log.warning("connection from %s refused: %s", link.remote, reason)
 
-    def plan_flush(self, link: Link) -> None:
+    def plan_flush(self, link: Speaking) -> None:
         """`link` is flushed at the end of this loop turn, with all others that have something to write."""
         if not self._unflushed:
             link.loop.call_soon(self._flush)
@@ -82,10 +117,10 @@ class Links(Collector):
         for link in self:
             link.close(reason)
 
-    def incoming(self) -> list[Link]:
+    def incoming(self) -> list[Speaking]:
         return [link for link in self._open if not link.dialler]
 
-    def _count_bytes(self, link: Link) -> None:
+    def _count_bytes(self, link: Standing) -> None:
         self._bytes[_direction(link), "sent"] += link.bytes_sent
         self._bytes[_direction(link), "received"] += link.bytes_received
 
@@ -109,8 +144,13 @@ class Links(Collector):
             received = self._bytes[direction, "received"] + sum(link.bytes_received for link in mine)
             volume.add_metric((direction, "sent"), sent)
             volume.add_metric((direction, "received"), received)
-        yield from (standing, opened, closed, failed, volume)
+        by_protocol = GaugeMetricFamily(
+            "rpc_connections_by_protocol", "Connections that stand", labels=("direction", "protocol")
+        )
+        for key, count in Counter((_direction(link), link.protocol) for link in self._open).items():
+            by_protocol.add_metric(key, count)
+        yield from (standing, opened, closed, failed, volume, by_protocol)
 
 
-def _direction(link: Link) -> str:
+def _direction(link: Standing) -> str:
     return "out" if link.dialler else "in"

@@ -46,6 +46,14 @@ def split_address(address: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
+def remote_of(transport: asyncio.BaseTransport) -> str:
+    """The other end of a socket as `host:port`; `?` where nobody knows."""
+    peer = transport.get_extra_info("peername")
+    if isinstance(peer, tuple):
+        return f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
+    return str(peer) if peer else "?"
+
+
 class TcpListener:
     def __init__(self, server: asyncio.Server, address: str) -> None:
         self._server = server

@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal, get_args
 
 from mesh.balance import Endpoint, EndpointSet, RoundRobin, balance
 from mesh.call import Clock, Reply, Stack, TimerWheel
+from mesh.call import Service as CallService
 from mesh.contract.model import Method, Service
 from mesh.discovery.registry import Instance, Registry, Watch
 from mesh.filters import CallMetrics
-from mesh.net import Peers, split_address
+from mesh.net import Peers, Pools, framed_sender, split_address
 from mesh.net import sender as net_sender
 from mesh.node.client import Client, Send, client_method, sender
 from mesh.node.deprecated import Told, warning
 from mesh.node.drift import Drift
 from mesh.stacks import client_stack
+
+# What a client may speak. The last three are framed Thrift in strict binary: bare method names, `Service:method`, and
+# THeader, which carries deadline, caller, trace and headers.
+Protocol = Literal["tchannel", "framed", "multiplexed", "theader"]
 
 
 class Calling:
@@ -33,6 +38,7 @@ class Calling:
         wheel: TimerWheel,
         rng: random.Random,
         peers: Peers,
+        pools: Pools,
         registry: Callable[[], Registry | None],
         calls: CallMetrics,
         attempts: CallMetrics,
@@ -42,11 +48,12 @@ class Calling:
         self._drift = drift
         self._clock = clock
         self._peers = peers
+        self._pools = pools
         self._registry = registry
         self._balancer = RoundRobin(clock, rng)
         self._endpoints: dict[str, EndpointSet] = {}
         self._watches: list[Watch] = []
-        self._sends: dict[tuple[str, str], Send] = {}
+        self._sends: dict[tuple[str, str, Protocol], Send] = {}
         self._told: Told = set()
         self.stack = client_stack(
             clock=clock,
@@ -101,29 +108,44 @@ class Calling:
         fixed.update(Endpoint(address) for address in addresses)
         return self.stack.replace("balance", balance(lambda _: fixed, self._balancer)), fixed
 
-    def client(self, service: Service, name: str | None, peers: Iterable[str] | None) -> Client:
+    def _leaf(self, method: Method, protocol: Protocol) -> CallService:
+        if protocol == "tchannel":
+            return net_sender(self._peers, method, self._clock)
+        if protocol not in get_args(Protocol):
+            raise ValueError(f"protocol {protocol!r}: expected one of {', '.join(get_args(Protocol))}")
+        return framed_sender(self._pools, method, self._clock, protocol)
+
+    def client(
+        self, service: Service, name: str | None, peers: Iterable[str] | None, protocol: Protocol = "tchannel"
+    ) -> Client:
         """A client of `service` under the registry name `name` (the contract's by default), or at fixed `peers`."""
         target = name or service.registry_name
         stack, endpoints = self._stack_for(target, peers)
-        self._drift.used(target, service.contract, endpoints)
+        if protocol == "tchannel":  # the others do not tell their contract
+            self._drift.used(target, service.contract, endpoints)
         methods = {}
         for name, method in service.methods.items():
-            built = stack.build(target, method, net_sender(self._peers, method, self._clock))
-            function = client_method(method, self._caller, target, built)
+            built = stack.build(target, method, self._leaf(method, protocol))
+            carries_oneway = protocol != "tchannel"
+            function = client_method(method, self._caller, target, built, carries_oneway=carries_oneway)
             methods[name] = warning(service, method, function, self._told)
         return Client(service, target, methods)
 
     async def call(
-        self, method: Method, args: tuple[Any, ...], service: str | None, peers: Iterable[str] | None
+        self,
+        method: Method,
+        args: tuple[Any, ...],
+        service: str | None,
+        peers: Iterable[str] | None,
+        protocol: Protocol = "tchannel",
     ) -> Reply:
         """One call, answered by the whole `Reply`. Raises BadRequest when the arguments break the contract."""
         target = service or method.registry_name
-        key = (target, method.wire_name)
+        key = (target, method.wire_name, protocol)
         send = self._sends.get(key) if peers is None else None
         if send is None:
             stack, _ = self._stack_for(target, peers)
-            leaf = net_sender(self._peers, method, self._clock)
-            send = sender(method, self._caller, target, stack.build(target, method, leaf))
+            send = sender(method, self._caller, target, stack.build(target, method, self._leaf(method, protocol)))
             if peers is None:
                 self._sends[key] = send
         return await send(args)

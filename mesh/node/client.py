@@ -68,8 +68,10 @@ def sender(method: Method, caller: str, service: str, stack: CallService) -> Sen
     return send
 
 
-def client_method(method: Method, caller: str, service: str, stack: CallService) -> Callable[..., Awaitable[Any]]:
-    """The function that a user calls."""
+def client_method(
+    method: Method, caller: str, service: str, stack: CallService, *, carries_oneway: bool = False
+) -> Callable[..., Awaitable[Any]]:
+    """The function that a user calls. A oneway one returns once the call is written."""
     names = tuple(parameter.name for parameter in method.parameters)
     count = len(names)
     send = sender(method, caller, service, stack)
@@ -85,12 +87,12 @@ def client_method(method: Method, caller: str, service: str, stack: CallService)
 
     async def oneway(*args: Any, **named: Any) -> Any:
         raise BadRequest(
-            "a oneway method cannot be called: TChannel carries none; give it a void result",
+            "a oneway method cannot be called over TChannel; use protocol='framed', or give it a void result",
             service=service,
             method=method.wire_name,
         )
 
-    function = oneway if method.oneway else call
+    function = oneway if method.oneway and not carries_oneway else call
     function.__name__ = function.__qualname__ = method.name
     return function
 

@@ -29,14 +29,15 @@ from mesh.contract.model import Method, Service
 from mesh.contract.typing import ServiceOf
 from mesh.discovery import Registry, open_registry
 from mesh.filters import CallMetrics
-from mesh.net import Link, Links, Listener, Network, Peers, TcpNetwork
+from mesh.net import Arrival, FramedLink, Link, Links, Listener, Network, Peers, Pools, TcpNetwork
 from mesh.node.announce import announcement
-from mesh.node.calling import Calling
+from mesh.node.calling import Calling, Protocol
 from mesh.node.drift import Drift
 from mesh.node.judging import Judging
 from mesh.node.meta import meta_for
 from mesh.node.parts import Hook, Parts
 from mesh.node.presence import Presence
+from mesh.node.protocols import ProtocolCalls
 from mesh.node.serving import Serving
 from mesh.node.threads import HandlerThreads
 from mesh.node.usage import Usage
@@ -96,7 +97,9 @@ class Node:
         self._client_calls = CallMetrics("rpc_client")
         self._client_attempts = CallMetrics("rpc_client_attempt")
         self._usage = Usage(self.config.max_callers)
-        for collector in (self._links, self._server_calls, self._client_calls, self._client_attempts, self._usage):
+        self._protocols = ProtocolCalls(self._server_calls)
+        calls = (self._server_calls, self._client_calls, self._client_attempts)
+        for collector in (self._links, *calls, self._protocols, self._usage):
             self.metrics.register(collector)
         self._parts = Parts()
         self._presence = Presence()
@@ -127,10 +130,12 @@ class Node:
         self._drift = Drift(Judging(self.name, self.clock, apart=not virtual), self.clock)
         self.metrics.register(self._drift)
         self._peers = Peers(self._network, lambda: self._link(dialler=True), connected=self._drift.connected)
+        self._pools = Pools(self._network, self._limits, self.clock, self._links)
         self._calling = Calling(
             **common,
             caller=self.name,
             peers=self._peers,
+            pools=self._pools,
             registry=lambda: self.registry,
             calls=self._client_calls,
             attempts=self._client_attempts,
@@ -149,6 +154,25 @@ class Node:
             limits=self._limits,
             clock=self.clock,
             inbound=self._serving.dispatcher,
+            owner=self._links,
+        )
+
+    def _framed_link(self) -> FramedLink:
+        return FramedLink(
+            limits=self._limits,
+            clock=self.clock,
+            dispatcher=self._serving.dispatcher,
+            names=self._serving.names,
+            owner=self._links,
+            calls=self._protocols.framed,
+        )
+
+    def _arrival(self) -> Arrival:
+        return Arrival(
+            tchannel=lambda: self._link(dialler=False),
+            framed=self._framed_link,
+            limits=self._limits,
+            clock=self.clock,
             owner=self._links,
         )
 
@@ -188,11 +212,19 @@ class Node:
         self._serving.serve(contract_service, handler, registered, meta)
 
     def client(
-        self, contract: type[ServiceOf[C, H]], *, service: str | None = None, peers: Iterable[str] | None = None
+        self,
+        contract: type[ServiceOf[C, H]],
+        *,
+        service: str | None = None,
+        peers: Iterable[str] | None = None,
+        protocol: Protocol = "tchannel",
     ) -> C:
-        """A client of `contract`, found in the registry under its name or `service`, or at fixed `peers`."""
+        """A client of `contract`, found in the registry under its name or `service`, or at fixed `peers`.
+
+        `protocol`: `tchannel`, or for servers of framed Thrift `framed`, `multiplexed` or `theader`.
+        """
         found = contract if isinstance(contract, Service) else service_of(contract)
-        return cast(C, self._calling.client(found, service, peers))
+        return cast(C, self._calling.client(found, service, peers, protocol))
 
     async def call(
         self,
@@ -201,12 +233,13 @@ class Node:
         *,
         service: str | None = None,
         peers: Iterable[str] | None = None,
+        protocol: Protocol = "tchannel",
     ) -> Reply:
         """One call with everything that came of it: outcome, value, reply headers, peer. For tools.
 
         Raises BadRequest when the arguments break the contract; every other failure is in the reply's outcome.
         """
-        return await self._calling.call(method, args, service, peers)
+        return await self._calling.call(method, args, service, peers, protocol)
 
     def attach(self, part: Any) -> Any:
         """A part lives with the node: an async context manager, entered at the start, left (in reverse) at the stop.
@@ -237,7 +270,7 @@ class Node:
                 metrics=self.metrics,
                 peers=lambda: {
                     "endpoints": self._calling.describe(),
-                    "connections": self._peers.describe(),
+                    "connections": [*self._peers.describe(), *self._pools.describe()],
                     "contracts": self._drift.page(),
                 },
                 connections=self._links.describe,
@@ -251,7 +284,7 @@ class Node:
         if self._serving.services:
             self._announcement = announcement(self._serving.services)
             try:
-                self._listener = await self._network.listen(self.config.listen, lambda: self._link(dialler=False))
+                self._listener = await self._network.listen(self.config.listen, self._arrival)
             except OSError as error:
                 where = f"{self.name} cannot listen at {self.config.listen}"
                 raise OSError(error.errno, f"{where}: {error.strerror}; listen= or MESH_LISTEN says where") from error
@@ -320,6 +353,7 @@ class Node:
                 steps.callback(self._links.close, reason)
                 steps.push_async_callback(self._peers.close, reason)
                 steps.push_async_callback(self._drift.close)
+                steps.callback(self._pools.close, reason)
                 steps.callback(self._calling.close)
                 steps.push_async_callback(self._parts.leave)
                 await self._leave(reason)

@@ -11,7 +11,7 @@ from mesh.call import Clock, Reply, Stack, TimerWheel
 from mesh.contract.model import Method, Service
 from mesh.errors import BadRequest
 from mesh.filters import CallMetrics
-from mesh.net import Dispatcher, Link, Links, Route
+from mesh.net import Dispatcher, Links, Names, Route, Speaking
 from mesh.node.handler import check_handler, handler_leaf
 from mesh.node.threads import HandlerThreads
 from mesh.node.usage import Usage
@@ -40,9 +40,11 @@ class Serving:
         usage: Usage,
     ) -> None:
         self._routes: dict[tuple[str, bytes], Route] = {}
+        self._framed_routes: dict[tuple[str, bytes], Route] = {}  # the same, with the oneway methods served
         self._threads = threads
         self.stack: Stack = server_stack(clock=clock, wheel=wheel, rng=rng, calls=calls)
         self.dispatcher = Dispatcher(self._routes, clock, wheel)
+        self.names = Names(self._framed_routes)
         self._links = links
         self._usage = usage
         self.services: dict[str, Service] = {}  # by the name they are registered and called under
@@ -60,9 +62,10 @@ class Serving:
                 self._route(name, method, self._usage.watched(name, each, method, function))
 
     def _route(self, name: str, method: Method, function: Any) -> None:
-        leaf = _no_oneway if method.oneway else handler_leaf(method, function, self._threads)
-        built = self.stack.build(name, method, leaf)
-        self._routes[name, method.wire_name.encode()] = Route(method, built)
+        key = (name, method.wire_name.encode())
+        served = Route(method, self.stack.build(name, method, handler_leaf(method, function, self._threads)))
+        self._framed_routes[key] = served
+        self._routes[key] = Route(method, self.stack.build(name, method, _no_oneway)) if method.oneway else served
 
     async def drain(self, reason: str, drain_s: float) -> None:
         """Takes no new calls, lets those under way finish for `drain_s`, cancels the rest, closes the connections."""
@@ -88,7 +91,7 @@ class Serving:
             link.close(reason)
 
 
-async def _heard(link: Link) -> None:
+async def _heard(link: Speaking) -> None:
     try:
         async with asyncio.timeout(MESH_PONG_S if link.peer is not None and link.peer.is_mesh else FOREIGN_PONG_S):
             await link.round_trip()
@@ -97,4 +100,4 @@ async def _heard(link: Link) -> None:
 
 
 async def _no_oneway(call: Any) -> Reply:
-    return Reply(BadRequest("TChannel carries no oneway methods; give it a void result"))
+    return Reply(BadRequest("TChannel carries no oneway methods; call it over framed Thrift, or give it a void result"))

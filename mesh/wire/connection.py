@@ -134,8 +134,8 @@ class Connection:
             if len(data) < FRAME_HEAD_BYTES or may_be_tchannel(data):
                 return True
             protocol = f"no protocol that is known here (it starts {data[:8].hex(' ')})"
-        other = "this side" if self.dialler else "this port"
-        events.append(self._end(None, f"the peer speaks {protocol}; {other} speaks TChannel"))
+        ours = "this side speaks TChannel" if self.dialler else "this port speaks TChannel and framed Thrift"
+        events.append(self._end(None, f"the peer speaks {protocol}; {ours}"))
         return False
 
     def receive_eof(self, now: float, why: str = "") -> list[Event]:

@@ -18,6 +18,19 @@ _LETTERS = frozenset(range(0x41, 0x5B)) | frozenset(range(0x61, 0x7B))
 _HTTP2 = b"PRI * HTTP/2.0"
 
 
+FRAMED = frozenset(("Thrift (binary, framed)", "THeader"))
+
+
+def framed_thrift(first: bytes) -> bool | None:
+    """Whether a connection that starts with `first` speaks framed Thrift in strict binary; None: not decided yet."""
+    told = what_is(first)
+    if told is not None:
+        return told in FRAMED
+    # What may be TChannel so far and has the mark of such a frame: a few bytes more tell them apart.
+    undecided = len(first) < 6 or first[4:6] in (b"\x80\x01", b"\x0f\xff")
+    return None if undecided and len(first) < FRAME_HEAD_BYTES else False
+
+
 def what_is(first: bytes) -> str | None:
     """The protocol of a connection that starts with `first`, or None: TChannel, or not decided yet.
 

@@ -1,0 +1,60 @@
+"""Which method a caller of framed Thrift means.
+
+    method            the one method of that name among the services served here
+    Service:method    a multiplexing client's form; `Service` is the contract's name, or the name in the registry
+
+One rule: a name that could mean two methods means none, and the answer says how to tell them apart.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import defaultdict
+from collections.abc import Mapping
+
+from mesh.errors import UnknownMethod, UnknownService
+from mesh.net.inbound import Route
+
+META = "Meta"  # served under every registered name; its methods are not meant by a bare name
+_SHOWN = 200  # characters of a caller's text in an answer
+
+
+class Names:
+    """Finds routes by their names in framed Thrift. `routes` may grow, until the first call comes."""
+
+    def __init__(self, routes: Mapping[tuple[str, bytes], Route]) -> None:
+        self._routes = routes
+        self._found: dict[str, list[tuple[str, Route]]] = {}
+
+    def find(self, name: str) -> tuple[str, Route]:
+        """The registered service's name and the route. Raises UnknownMethod or UnknownService."""
+        if not self._found:
+            self._learn()
+        found = self._found.get(name, [])
+        if len(found) == 1:
+            return found[0]
+        if found:
+            services = ", ".join(sorted({f"{service}:{route.method.name}" for service, route in found}))
+            raise UnknownMethod(f"{name!r} could be any of {services} here; ask for one of them by that name")
+        raise self._unknown(name[:_SHOWN])
+
+    def _learn(self) -> None:
+        found: defaultdict[str, dict[tuple[str, str], tuple[str, Route]]] = defaultdict(dict)
+        for (service, _), route in self._routes.items():
+            method = route.method
+            key = (service, method.wire_name)
+            found[f"{service}:{method.name}"].setdefault(key, (service, route))
+            found[f"{method.service}:{method.name}"][key] = (service, route)
+            if method.service != META:
+                found[method.name][key] = (service, route)
+        self._found = {name: list(routes.values()) for name, routes in found.items()}
+
+    def _unknown(self, name: str) -> UnknownMethod | UnknownService:
+        scope, colon, _ = name.rpartition(":")
+        known = [each for each in self._found if (":" in each) == bool(colon)]
+        if colon and not any(each.startswith(f"{scope}:") for each in known):
+            served = ", ".join(sorted({each.partition(":")[0] for each in known})) or "nothing"
+            return UnknownService(f"unknown service {scope!r}; served here: {served}")
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return UnknownMethod(f"unknown method {name!r}{hint}")
