@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import time
 from collections import Counter
 
@@ -68,9 +67,7 @@ async def main() -> None:
         node.serve(interop.Echo, Echo())
         await node.start()
         print(json.dumps({"port": int(node.address.rpartition(":")[2])}), flush=True)
-        stop = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-        await stop.wait()
+        await node.run()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 A package of contracts is `import mesh; mesh.contracts(__name__)` beside its `.thrift` files.
 """
 
+from mesh import blocking
 from mesh.call import Context, baggage, current, deadline, headers, tracing
 from mesh.contract import ContractError, contracts, load
 from mesh.errors import MeshError
@@ -14,6 +15,6 @@ from mesh.node import Client, Node, run
 from mesh.version import VERSION as __version__
 
 __all__ = [
-    "Client", "Context", "ContractError", "MeshError", "Node", "__version__", "baggage", "contracts", "current",
-    "deadline", "headers", "load", "run", "tracing",
+    "Client", "Context", "ContractError", "MeshError", "Node", "__version__", "baggage", "blocking", "contracts",
+    "current", "deadline", "headers", "load", "run", "tracing",
 ]  # fmt: skip

@@ -32,8 +32,11 @@ class Clock(Protocol):
 
 
 def loop_now() -> float:
-    """The running loop's time in seconds, as `LoopClock` reads it."""
-    loop = asyncio.get_running_loop()
+    """The running loop's time in seconds, as `LoopClock` reads it; on a thread without one, what loops count from."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return time.monotonic()
     return loop.time() if getattr(loop, "virtual_time", False) else time.monotonic()
 
 

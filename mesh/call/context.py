@@ -135,7 +135,7 @@ class Scope:
 def deadline(*, ms: float) -> Scope:
     """Calls made inside have `ms` milliseconds, counted from here; a deadline that is already nearer stays.
 
-    Inside a running loop only. Raises ValueError unless `ms` is positive.
+    Raises ValueError unless `ms` is positive.
     """
     if not 0 < ms < inf:
         raise ValueError(f"a deadline must be a positive number of milliseconds, got {ms!r}")

@@ -17,6 +17,11 @@ from mesh.contract.model import Contract, Field, Method, Service, Throws
 from mesh.contract.scope import Unresolved, name_fault
 from mesh.contract.typespec import Spec
 
+_TYPING_NAMES = (
+    ("Client", "client", "what `Node.client` gives"),
+    ("Handler", "handler", "what `Node.serve` takes"),
+    ("BlockingClient", "blocking client", "what `blocking.Node.client` gives"),
+)
 MAX_EXTENDS = 16  # services above a service: a method's annotations are looked for in all of them
 
 
@@ -104,11 +109,11 @@ class ServiceBuilder:
 
     def _typing_names(self, node: syntax.ServiceNode, cls: type) -> None:
         """The Protocols of the stub, so that annotations with them also work at run time."""
-        for suffix, doc in (("Client", "what `Node.client` gives"), ("Handler", "what `Node.serve` takes")):
+        for suffix, what, doc in _TYPING_NAMES:
             name = f"{node.name}{suffix}"
             if name in self._scope.nodes:
                 line = self._scope.nodes[name].line
-                self._findings.error(line, f"{name!r} is the Python name of service {node.name}'s {suffix.lower()}")
+                self._findings.error(line, f"{name!r} is the Python name of service {node.name}'s {what}")
                 continue
             attributes = {"__module__": cls.__module__, "__doc__": f"For annotations: {doc} for {node.name}."}
             setattr(self._scope.module, name, type(name, (), attributes))

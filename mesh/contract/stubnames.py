@@ -19,7 +19,9 @@ class StubNames:
         self._contract = contract
         self._members = _members(contract)
         defined = {*contract.structs, *contract.enums, *contract.typedefs, *contract.constants, *contract.services}
-        defined |= {f"{name}{suffix}" for name in contract.services for suffix in ("Client", "Handler")}
+        defined |= {
+            f"{name}{suffix}" for name in contract.services for suffix in ("Client", "Handler", "BlockingClient")
+        }
         self._taken = self._members | defined | set(contract.includes)
         self._imported: dict[str, set[str]] = {}
         self._builtins = False

@@ -90,11 +90,16 @@ class _Stub:
         base = self._names.outside(service.thrift_class.__mro__[1]) if service.extends else None
         protocol = self._names.typing("Protocol")
         lines: list[str] = []
-        for suffix, method in (("Client", self._client_method), ("Handler", self._handler_method)):
+        for suffix, method in (
+            ("Client", self._client_method),
+            ("Handler", self._handler_method),
+            ("BlockingClient", self._blocking_method),
+        ):
             bases = f"{base}{suffix}, {protocol}" if base else protocol
             lines += ["", f"class {name}{suffix}({bases}):"]
             lines += [line for item in own for line in method(service, item)] or ["    ..."]
-        return [*lines, "", f"class {name}({self._names.service_of()}[{name}Client, {name}Handler]): ..."]
+        types = f"{name}Client, {name}Handler, {name}BlockingClient"
+        return [*lines, "", f"class {name}({self._names.service_of()}[{types}]): ..."]
 
     def _parameters(self, service: Service, method: Method) -> list[tuple[str, str]]:
         """Each parameter with its type, and its default or an empty text."""
@@ -114,11 +119,14 @@ class _Stub:
         entry = result.thrift_spec.get(0)
         return "None" if entry is None else self._type(typespec.spec_of(entry))
 
-    def _client_method(self, service: Service, method: Method) -> Iterator[str]:
+    def _client_method(self, service: Service, method: Method, keyword: str = "async def") -> Iterator[str]:
         if method.policy.deprecated:
             yield f"    @{self._names.deprecated()}({method.policy.deprecated!r})"
         given = ", ".join(["self", *(text + default for text, default in self._parameters(service, method))])
-        yield f"    async def {method.name}({given}) -> {self._result(service, method)}: ..."
+        yield f"    {keyword} {method.name}({given}) -> {self._result(service, method)}: ..."
+
+    def _blocking_method(self, service: Service, method: Method) -> Iterator[str]:
+        return self._client_method(service, method, "def")
 
     def _handler_method(self, service: Service, method: Method) -> Iterator[str]:
         given = ", ".join(["self", *(text for text, _ in self._parameters(service, method)), "/"])

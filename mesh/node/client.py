@@ -23,7 +23,7 @@ class Client:
     They return the result, raise the exceptions that the contract declares, and `MeshError` for every other failure.
     """
 
-    def __init__(self, service: Service, name: str, methods: Mapping[str, Callable[..., Awaitable[Any]]]) -> None:
+    def __init__(self, service: Service, name: str, methods: Mapping[str, Callable[..., Any]]) -> None:
         self._service = service
         self._name = name
         self.__dict__.update(methods)

@@ -306,7 +306,8 @@ class Node:
     async def run(self) -> None:
         """The process's life: logs are set up, the node starts, and on SIGTERM or SIGINT it stops in order.
 
-        A second signal ends the process at once.
+        After `start` it goes on from there: for a program that says its address first. A second signal ends the
+        process at once.
         """
         logs.setup(self.config.logs.format, self.config.logs.level, service=self.name)
         assert self._stop_asked is not None
@@ -315,7 +316,8 @@ class Node:
         for number in signals:
             loop.add_signal_handler(number, self._signalled, number)
         try:
-            await self.start()
+            if self._state != "ready":
+                await self.start()
             # What the start made stays for good: out of the collector's sight, a full collection no longer stops the
             # loop for tens of milliseconds.
             gc.collect()

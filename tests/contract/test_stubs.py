@@ -95,7 +95,12 @@ class SHandler(base.HealthHandler, _Protocol):
     def tell(self, x: _builtins.int, y: _builtins.int, /) -> None | Awaitable[None]: ...
     def ask(self, u: U | None, n: _builtins.int, /) -> U | Awaitable[U]: ...
 
-class S(ServiceOf[SClient, SHandler]): ...
+class SBlockingClient(base.HealthBlockingClient, _Protocol):
+    def tell(self, x: _builtins.int, y: _builtins.int) -> None: ...
+    @deprecated("use 'tell'")
+    def ask(self, u: U | None = None, n: _builtins.int = ...) -> U: ...
+
+class S(ServiceOf[SClient, SHandler, SBlockingClient]): ...
 
 class TClient(SClient, _Protocol):
     ...
@@ -103,7 +108,10 @@ class TClient(SClient, _Protocol):
 class THandler(SHandler, _Protocol):
     ...
 
-class T(ServiceOf[TClient, THandler]): ...
+class TBlockingClient(SBlockingClient, _Protocol):
+    ...
+
+class T(ServiceOf[TClient, THandler, TBlockingClient]): ...
 
 Alias: TypeAlias = _base.P
 Grid: TypeAlias = list[set[_builtins.int]]
@@ -194,6 +202,33 @@ async def main() -> None:
 asyncio.run(main())
 """
 
+# The same through a blocking node: no await, and futures of the right type.
+BLOCKING = """
+from concurrent.futures import Future
+
+import mesh
+from idl import pricing
+from mesh import blocking
+
+node = blocking.Node("x")
+quotes = node.client(pricing.Pricing, peers=["127.0.0.1:1"])
+typed: pricing.PricingBlockingClient = quotes
+with mesh.deadline(ms=5), mesh.headers({"x": "y"}):
+    quote = typed.quote(pricing.QuoteRequest(km=12.5))
+fare: int = quote.fare_cents
+named: pricing.Quote = quotes.quote(request=pricing.QuoteRequest())
+future: Future[pricing.Quote] = node.submit(quotes.quote, pricing.QuoteRequest(km=1.0))
+text: str = node.submit(quotes.quote, pricing.QuoteRequest(km=1.0)).result()  # no
+zone: str = quote.zone  # no
+quotes.quote("12.5")  # no
+quotes.quote()  # no
+quotes.price(pricing.QuoteRequest())  # no
+node.submit(quotes.quote, "12.5")  # no
+node.client(pricing.QuoteRequest)  # no
+asynchronous: pricing.PricingClient = quotes  # no
+print(fare, named, future, text, zone, asynchronous)
+"""
+
 # A service extends another of another file: its client is one of the other's, and so is its handler.
 EXTENDING = """
 from city import base, child
@@ -245,7 +280,7 @@ text: str = made.dict  # no
 a.A(int=1, raw=b"")  # no
 print(alias, kinds, number, also, inner, keys, text)
 """
-PROGRAMS = {"program.py": PROGRAM, "extending.py": EXTENDING, "odd_names.py": ODD}
+PROGRAMS = {"program.py": PROGRAM, "blocking.py": BLOCKING, "extending.py": EXTENDING, "odd_names.py": ODD}
 CITY = {
     "__init__.py": "import mesh\n\nmesh.contracts(__name__)\n",
     "base.thrift": "service Health { bool ok() }",

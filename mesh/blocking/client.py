@@ -1,0 +1,57 @@
+"""A client whose methods block: the contract's methods, with the contract's parameter names.
+
+One rule: it belongs to its node, not to a process. The asynchronous client that does the work is made on the first
+call in each process.
+"""
+
+from __future__ import annotations
+
+from asyncio import _get_running_loop
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextvars import copy_context
+from typing import Any
+
+from mesh.blocking.call import Call
+from mesh.blocking.places import inside_a_loop
+from mesh.blocking.thread import LoopThread
+from mesh.contract.model import Method
+
+Find = Callable[[str], tuple[LoopThread, Callable[..., Any]]]
+
+
+class BlockingMethod:
+    """One method of a client. `find(name)` gives the present process's thread and the asynchronous method there."""
+
+    __slots__ = ("__name__", "_find", "_method", "_service")
+
+    def __init__(self, method: Method, service: str, find: Find) -> None:
+        self._method = method
+        self._service = service
+        self._find = find
+        self.__name__ = method.name
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        thread, call = self._call(args, named)
+        return thread.run(call)
+
+    def submit(self, args: tuple[Any, ...], named: Mapping[str, Any]) -> Future[Any]:
+        """Begins the call and does not wait for it. Cancelling the future cancels the call."""
+        future: Future[Any] = Future()
+        thread, call = self._call(args, named, future)
+        thread.post(call)
+        future.add_done_callback(lambda done: thread.give_up(call) if done.cancelled() else None)
+        return future
+
+    def _call(
+        self, args: tuple[Any, ...], named: Mapping[str, Any], future: Future[Any] | None = None
+    ) -> tuple[LoopThread, Call]:
+        if _get_running_loop() is not None:
+            refusal = inside_a_loop(f"{self._service} {self._method.wire_name}")
+            if refusal is not None:
+                raise RuntimeError(refusal)
+        thread, function = self._find(self._method.name)
+        return thread, Call(self._method, self._service, function, copy_context(), args, named, future)
+
+    def __repr__(self) -> str:
+        return f"<blocking {self._method.wire_name} of {self._service}>"

@@ -1,0 +1,310 @@
+"""Blocking calls over real sockets: answers, errors, deadlines, and what a thread that waits must never do."""
+
+import asyncio
+import contextvars
+import gc
+import threading
+import time
+import warnings
+import weakref
+from concurrent.futures import CancelledError, wait
+from contextlib import contextmanager
+
+import pytest
+
+import mesh
+from mesh import blocking
+from mesh.call.trace import from_traceparent
+from mesh.errors import BadRequest, Busy, CallTimeout, Cancelled, NetworkError, UnknownService, Unreachable
+from tests.blocking.conftest import seen
+from tests.node.interop import Echo, interop
+
+pytestmark = pytest.mark.integration
+
+
+def sample(number=1):
+    return interop.Sample(text=f"tag {number}", number=number, items=[str(number)])
+
+
+def test_a_call_returns_what_the_method_returned(client):
+    assert client.echo(sample(7)) == sample(7)
+    assert client.echo(sample=sample(8)).number == 8
+    assert client.nothing() is None
+    assert repr(client) == "<Client of interop Echo>"
+    assert repr(client.echo) == "<blocking Echo::echo of interop>"
+
+
+def test_none_of_eight_threads_calls_goes_astray(client, soak_cases):
+    each = soak_cases(4000) // 8
+    wrong: list[object] = []
+
+    def work(thread):
+        for at in range(each):
+            asked = sample(thread * each + at)
+            if (answer := client.echo(asked)) != asked:
+                wrong.append((asked, answer))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert seen(client)["opened"] == 1  # all of them over one connection
+
+
+def test_a_declared_exception_is_raised_as_itself(client):
+    with pytest.raises(interop.Refused, match="as you asked"):
+        client.fail("refused")
+    with pytest.raises(mesh.MeshError, match="unexpected"):
+        client.fail("bug")
+
+
+def test_wrong_arguments_are_the_callers_errors(client):
+    with pytest.raises(BadRequest):
+        client.echo("no sample")
+    with pytest.raises(TypeError, match="has no parameter 'simple'"):
+        client.echo(simple=1)
+    with pytest.raises(AttributeError, match="did you mean 'touch'"):
+        client.tuoch("x")
+
+
+def test_a_deadline_is_kept_and_the_server_told(client):
+    client.touch("warm")
+    with mesh.deadline(ms=100):
+        remaining = mesh.current().remaining_ms()
+        assert 0 < remaining <= 100
+        with pytest.raises(CallTimeout, match="no answer within the deadline") as caught:
+            client.slow(60_000)
+    assert caught.value.method == "Echo::slow"
+    assert seen(client, cancelled=1)["cancelled"] == 1
+
+
+def test_headers_trace_and_baggage_go_along(client):
+    with mesh.headers({"x": "y"}), mesh.baggage(tenant="t"):
+        assert client.headers() == {"x": "y"}
+    assert client.headers() == {}
+
+
+async def test_a_plain_handler_calls_on_within_its_own_deadline_and_trace(echo):
+    traces = []
+
+    class Front(Echo):
+        def touch(self, text):  # in a thread of the node's
+            trace = mesh.current().trace
+            traces.append(trace.trace_id)
+            with pytest.raises(CallTimeout):
+                client.slow(60_000)
+            return text
+
+    trace = from_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+    with blocking.Node("front", env={}) as node:
+        client = node.client(interop.Echo, peers=[echo])
+        async with mesh.Node("front", env={}, admin="off") as front:
+            front.serve(interop.Echo, Front())
+            await front.start()
+            caller = front.client(interop.Echo, peers=[front.address])
+            with mesh.tracing(trace):
+                started = time.monotonic()
+                with pytest.raises(CallTimeout):
+                    await caller.touch("x")  # its timeout is 1 s, that of slow 5 s
+                assert time.monotonic() - started < 4
+    assert traces == [trace.trace_id]
+
+
+def test_a_server_that_dies_under_a_call_and_stays_away(start_echo, node):
+    process, address = start_echo()
+    client = node.client(interop.Echo, peers=[address])
+    future = node.submit(client.slow, 4000)
+    assert seen(client, begun=1)["begun"] == 1
+    process.kill()
+    with pytest.raises(NetworkError):
+        future.result()
+    with pytest.raises(Unreachable, match="cannot connect"):
+        client.touch("x")
+
+
+def test_an_unknown_service_is_said_as_by_the_asynchronous_client(node):
+    with pytest.raises((UnknownService, Unreachable), match="no registry"):
+        node.client(interop.Echo).touch("x")
+
+
+# -- where it cannot be used
+
+
+async def test_inside_a_running_loop_it_refuses_and_says_what_to_use(node, echo):
+    client = node.client(interop.Echo, peers=[echo])
+    with pytest.raises(RuntimeError, match=r"an event loop is running .* use mesh.Node and `await`.*to_thread"):
+        client.touch("x")
+    with pytest.raises(RuntimeError, match="an event loop is running"):
+        node.submit(client.touch, "x")
+    with mesh.headers({"a": "b"}), mesh.deadline(ms=60_000):
+        assert await asyncio.to_thread(client.headers) == {"a": "b"}
+
+
+# -- a loop that is stuck, and limits
+
+
+@contextmanager
+def held_up(node):
+    """The loop's thread does nothing else meanwhile."""
+    begun, done = threading.Event(), threading.Event()
+
+    def hold():
+        begun.set()
+        done.wait(60)
+
+    node._thread._loop.call_soon_threadsafe(hold)
+    begun.wait()
+    try:
+        yield done
+    finally:
+        done.set()
+
+
+def test_a_stuck_loop_keeps_nobody_waiting(client, node):
+    client.touch("warm")
+    with held_up(node), mesh.deadline(ms=50):
+        with pytest.raises(CallTimeout, match=r"does not turn; it stands in wait\(\) at .*threading.py:\d+"):
+            client.touch("x")
+    assert client.touch("later") == "later"
+
+
+def test_a_loop_that_turns_again_in_time_answers(client, node):
+    client.touch("warm")
+    with held_up(node) as done:
+        future = node.submit(client.touch, "x")
+        threading.Timer(0.2, done.set).start()
+        assert client.touch("y") == "y"
+    assert future.result() == "x"
+
+
+def test_no_more_calls_than_the_limit_are_under_way(client, echo):
+    other = client
+    with blocking.Node("test", env={}, max_calls=2) as node:
+        client = node.client(interop.Echo, peers=[echo])
+        futures = [node.submit(client.slow, 60_000) for _ in range(2)]
+        assert seen(other, begun=2)["begun"] == 2
+        with mesh.deadline(ms=50), pytest.raises(Busy, match="2 calls of this process are under way"):
+            client.touch("x")
+        for future in futures:
+            assert future.cancel()
+        assert client.touch("x") == "x"  # waits for its turn
+        assert seen(other, cancelled=2)["cancelled"] == 2
+
+
+# -- side by side
+
+
+def test_submitted_calls_run_side_by_side(client, node):
+    futures = [node.submit(client.echo, sample(number)) for number in range(200)]
+    assert [future.result().number for future in futures] == list(range(200))
+    failed = node.submit(client.fail, kind="refused")
+    assert isinstance(failed.exception(), interop.Refused)
+    with pytest.raises(TypeError, match="submit takes a method of a blocking client"):
+        node.submit(len, "x")
+
+
+def test_a_cancelled_future_cancels_the_call_on_the_wire(client, node):
+    future = node.submit(client.slow, 60_000)
+    seen(client, begun=1)
+    assert future.cancel()
+    with pytest.raises(CancelledError):
+        future.result()
+    wait([future])
+    assert seen(client, cancelled=1)["cancelled"] == 1
+
+
+# -- its life
+
+
+def test_nothing_is_started_before_the_first_call(echo):
+    before = set(threading.enumerate())
+    node = blocking.Node("test", env={})
+    client = node.client(interop.Echo, peers=[echo])
+    assert set(threading.enumerate()) == before
+    assert client.touch("x") == "x"
+    (thread,) = set(threading.enumerate()) - before
+    assert thread.name == "mesh-blocking"
+    node.close()
+    assert not thread.is_alive()
+
+
+def test_after_close_every_use_is_refused(client, node):
+    client.touch("x")
+    node.close()
+    node.close()
+    with pytest.raises(RuntimeError, match="the blocking node 'test' is closed; make another one"):
+        client.touch("x")
+    with pytest.raises(RuntimeError, match="is closed"):
+        node.client(interop.Echo)
+    with pytest.raises(RuntimeError, match="is closed"), node:
+        pass
+
+
+def test_a_call_under_way_when_the_node_closes_ends_and_says_why(client, node, echo):
+    future = node.submit(client.slow, 60_000)
+    seen(client, begun=1)
+    node.close()
+    with pytest.raises(Cancelled, match="the blocking node was closed"):
+        future.result()
+    with blocking.Node("other", env={}) as other:
+        assert seen(other.client(interop.Echo, peers=[echo]), cancelled=1)["cancelled"] == 1
+
+
+def test_many_threads_closing_and_calling_at_once_end_one_way_or_the_other(echo):
+    for _ in range(10):
+        node = blocking.Node("test", env={})
+        client = node.client(interop.Echo, peers=[echo])
+        ends = []
+
+        def work(client=client, ends=ends):
+            try:
+                while True:
+                    client.touch("x")
+            except (Cancelled, RuntimeError) as error:
+                ends.append(error)
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        client.touch("x")
+        node.close()
+        for thread in threads:
+            thread.join(10)
+        assert len(ends) == 4, ends
+
+
+def test_a_dropped_node_warns_and_ends_its_thread(echo):
+    node = blocking.Node("dropped", env={})
+    client = node.client(interop.Echo, peers=[echo])
+    client.touch("x")
+    thread = node._thread._thread
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        del node, client
+        gc.collect()
+    assert [(found.category, "without close()" in str(found.message)) for found in caught] == [(ResourceWarning, True)]
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_call_leaves_nothing_behind(client):
+    client.touch("warm")
+    marker = contextvars.ContextVar("marker", default=None)
+
+    class Thing:
+        pass
+
+    thing = Thing()
+    gone = threading.Event()
+    weakref.finalize(thing, gone.set)
+    marker.set(thing)
+    for _ in range(3):
+        client.touch("x")
+        with pytest.raises(interop.Refused):
+            client.fail("refused")
+    marker.set(None)
+    del thing
+    gc.collect()
+    assert gone.is_set()

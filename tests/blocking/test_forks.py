@@ -1,0 +1,164 @@
+"""Forks: the child starts afresh, the parent goes on undisturbed, and nobody waits for a lock of a lost thread.
+
+Each test is a program of its own: a fork inside the test's process would copy pytest's threads' state.
+"""
+
+import pytest
+
+from tests.blocking.conftest import run_program
+
+pytestmark = pytest.mark.integration
+
+# {0} makes the loop be asyncio's own, as on a machine without uvloop.
+HEAD = """
+import gc, json, os, signal, sys, threading, time
+{0}
+import mesh
+from tests.node.interop import interop
+node = mesh.blocking.Node("forker", env={{}})
+client = node.client(interop.Echo, peers=[os.environ["ADDRESS"]])
+"""
+LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+
+
+def head(loop):
+    return HEAD.format("" if loop == "uvloop" else 'sys.modules["uvloop"] = None')
+
+
+def lines(ran):
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr == ""
+    return ran.stdout.split()
+
+
+FORK_WITH_THREADS = """
+stop, counts, errors = threading.Event(), [0] * 4, []
+def work(number):
+    try:
+        while not stop.is_set():
+            text = f"{number} {counts[number]}"
+            assert client.touch(text) == text
+            counts[number] += 1
+    except BaseException as error:
+        errors.append(error)
+threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+for thread in threads:
+    thread.start()
+for round in range(6):
+    child = os.fork()
+    if child == 0:
+        assert repr(node) == "<mesh.blocking.Node 'forker', not started>", node
+        for at in range(20):
+            assert client.touch(f"child {at}") == f"child {at}"
+        del client, node
+        gc.collect()
+        if round % 2:
+            os._exit(0)
+        sys.exit(0)  # every finaliser of what was inherited runs
+    before = list(counts)
+    ended, status = os.waitpid(child, 0)
+    assert status == 0, status
+    while any(now <= then for now, then in zip(counts, before)) and not errors:
+        time.sleep(0.001)
+stop.set()
+for thread in threads:
+    thread.join()
+assert not errors, errors
+print(json.loads(client.touch("seen"))["opened"])
+"""
+
+
+@LOOPS
+def test_children_start_afresh_while_the_parents_threads_go_on(echo, loop):
+    ran = run_program(head(loop) + FORK_WITH_THREADS, echo, "-W", "ignore::DeprecationWarning")
+    assert lines(ran) == ["7"]  # connections: one of each child, and the parent has kept its own
+
+
+CHILD_HOLDS_NOTHING = """
+client.touch("x")
+reads, writes = os.pipe()
+if os.fork() == 0:
+    os.close(writes)
+    os.read(reads, 1)  # stays until the test's process lets it go
+    os._exit(0)
+node.close()
+other = mesh.blocking.Node("other", env={})
+asking = other.client(interop.Echo, peers=[os.environ["ADDRESS"]])
+until = time.monotonic() + 10
+while (standing := json.loads(asking.touch("seen"))["standing"]) != 1 and time.monotonic() < until:
+    time.sleep(0.01)
+print(standing)
+"""
+
+
+@LOOPS
+def test_a_child_that_never_calls_keeps_no_connection_of_its_parents_open(echo, loop):
+    ran = run_program(head(loop) + CHILD_HOLDS_NOTHING, echo, "-W", "ignore::DeprecationWarning")
+    assert lines(ran) == ["1"]
+
+
+PREFORK = """
+import multiprocessing
+def task(number):
+    with mesh.headers({"task": str(number)}):
+        assert client.headers() == {"task": str(number)}
+    return client.touch(f"{number} of {os.getpid()}")
+client.touch("before")  # as an application that was loaded before its workers were forked
+with multiprocessing.get_context("fork").Pool(4, maxtasksperchild=5) as pool:
+    answers = pool.map(task, range(60), chunksize=1)
+    own = [client.touch(str(number)) for number in range(60)]
+assert own == [str(number) for number in range(60)]
+assert [answer.split()[0] for answer in answers] == own, answers
+workers = {answer.split()[2] for answer in answers}
+print(len(workers) >= 8, str(os.getpid()) in workers, client.touch("after"))
+"""
+
+
+@LOOPS
+def test_a_preforking_pool_of_workers(echo, loop):
+    ran = run_program(head(loop) + PREFORK, echo, "-W", "ignore::DeprecationWarning")
+    assert lines(ran) == ["True", "False", "after"]
+
+
+FORK_DURING_STARTS = """
+def work():
+    while not stop.is_set():
+        with mesh.blocking.Node("brief", env={}) as brief:
+            brief.client(interop.Echo, peers=[os.environ["ADDRESS"]]).touch("x")
+stop = threading.Event()
+threads = [threading.Thread(target=work) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for round in range(40):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)  # ends it if it hangs
+        work = client.touch("x")
+        with mesh.blocking.Node("young", env={}) as young:
+            young.client(interop.Echo, peers=[os.environ["ADDRESS"]]).fail
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+stop.set()
+for thread in threads:
+    thread.join()
+print("through")
+"""
+
+
+def test_forks_while_other_threads_start_and_close_nodes(echo):
+    ran = run_program(head("uvloop") + FORK_DURING_STARTS, echo, "-W", "ignore::DeprecationWarning")
+    assert lines(ran) == ["through"]
+
+
+PREEXEC = """
+import subprocess
+client.touch("x")
+for _ in range(5):
+    assert subprocess.run(["true"], preexec_fn=lambda: None).returncode == 0
+print(client.touch("y"), json.loads(client.touch("seen"))["opened"])
+"""
+
+
+def test_a_program_started_with_a_preexec_function_disturbs_nothing(echo):
+    ran = run_program(head("uvloop") + PREEXEC, echo, "-W", "ignore::DeprecationWarning")
+    assert lines(ran) == ["y", "1"]
