@@ -9,14 +9,15 @@ import argparse
 import json
 import sys
 
+from mesh.cli import idl_diff, idl_pull, idl_usage
 from mesh.contract.lint import lint
 from mesh.contract.problem import ContractError, Level
 from mesh.contract.stubfiles import StubState, build_stubs
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `idl` and its two commands."""
-    idl = subparsers.add_parser("idl", help="check contracts and make their Python stubs")
+    """Adds `idl` and its commands."""
+    idl = subparsers.add_parser("idl", help="check and compare contracts, make their Python stubs")
     commands = idl.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     check = commands.add_parser("check", help="say what is wrong with contracts, with file, line and reason")
@@ -30,6 +31,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     build.add_argument("--check", action="store_true", help="write nothing; exit 1 if a stub is missing or stale")
     _include_dirs(build)
     build.set_defaults(run=run_build)
+
+    for module in (idl_diff, idl_pull, idl_usage):
+        module.register(commands)
 
 
 def _include_dirs(parser: argparse.ArgumentParser) -> None:

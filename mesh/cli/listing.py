@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mesh.call import context as scopes
@@ -101,7 +101,7 @@ async def run_list(args: argparse.Namespace) -> int:
 
 async def run_health(args: argparse.Namespace) -> int:
     async with call.node_for(args) as node:
-        instances = await _instances(node, args)
+        instances = await instances_of(node, args)
         words = await _ask_all(node, instances)
     if args.json:
         print_json([word.to_dict() for word in words])
@@ -119,10 +119,12 @@ async def _services(node: Node) -> dict[str, tuple[Instance, ...]]:
         raise where.unanswered(error) from None
 
 
-async def _instances(node: Node, args: argparse.Namespace) -> Sequence[Instance]:
+async def instances_of(node: Node, args: argparse.Namespace) -> Sequence[Instance]:
+    """The instances of the service that `args` name: the peers given, else the registry's. Raises UnknownService."""
     if args.peer:
         return [_at(args.service, peer) for peer in args.peer]
-    found = (await _services(node)).get(args.service, ())
+    services = await _services(node)
+    found = services.get(args.service) or [replace(x, service=args.service) for x in services.get(ANY_SERVICE, ())]
     if not found:
         error = UnknownService(
             f"{node.registry.url if node.registry else 'it'} knows no instance", service=args.service
