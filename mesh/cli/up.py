@@ -38,7 +38,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Starts Consul and every service, restarts what crashes, stops everything on Ctrl-C.",
     )
     up.add_argument("file", nargs="?", default="cluster.toml", type=Path, help="default: ./cluster.toml")
-    up.add_argument("--name", type=_name, help="the cluster's name; default: the file's, else the folder's")
+    up.add_argument("--name", type=name, help="the cluster's name; default: the file's, else the folder's")
     up.add_argument("--json", action="store_true", help="one JSON event per line instead of the table")
     up.add_argument("--no-consul", action="store_true", help="use a peers file as the registry")
     up.add_argument(
@@ -58,13 +58,13 @@ def run_up(args: argparse.Namespace) -> int:
     command = shlex.split(args.run_command) if args.run_command else []
     try:
         return asyncio.run(
-            _Session(config, args.file.parent, args.name or "", command, _display(args.json, command)).run()
+            Session(config, args.file.parent, args.name or "", command, _display(args.json, command)).run()
         )
     except ClusterError as error:
         raise CommandError(str(error), code=exits.NO) from None
 
 
-def _name(text: str) -> str:
+def name(text: str) -> str:
     try:
         check_name(text)
     except ValueError as error:
@@ -81,8 +81,8 @@ def _display(json: bool, command: list[str]) -> Display:
     return LiveTable(console) if console.is_terminal else Lines(sys.stdout)
 
 
-class _Session:
-    """One `mesh up`, from the first process to the last."""
+class Session:
+    """A cluster in the foreground, from the first process to the last: one `mesh up`."""
 
     def __init__(self, config: ClusterConfig, directory: Path, name: str, command: list[str], display: Display) -> None:
         self._display = display

@@ -58,6 +58,7 @@ class ServiceConfig:
     ready: Ready = Ready.HEALTH
     register: bool = False  # for programs that enter themselves in no registry
     shared_ports: tuple[str, ...] = ()
+    watch: tuple[str, ...] = ()  # files and folders whose change reloads it too (`mesh dev`), relative to cluster.toml
     cwd: str = "."  # relative to cluster.toml
     # Longer than a node's own drain_ms (10 s) and settle_ms together: whoever drains properly is never killed.
     drain_s: float = _between(12.0, 0.0, 600.0)
