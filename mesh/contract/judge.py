@@ -1,6 +1,7 @@
 """Whether a caller can live with the contract of the one it calls; also as a process of its own, for strangers' texts.
 
-    python -m mesh.contract.judge    stdin: a line of JSON (our texts), then the reply of Meta::thriftIDL as it came
+    python -m mesh.contract.judge    stdin: a line of JSON (limits, our texts), then the reply of Meta::thriftIDL as it
+                                     came; stdout: the judgement as JSON
 
 One rule: the text comes from a stranger. Whatever it does to its reader, it does to this process: the process has
 limits of memory and processor time, and who started it kills it when it takes too long.
@@ -25,8 +26,6 @@ from mesh.contract.loader import load, load_texts
 from mesh.contract.model import Contract
 from mesh.contract.problem import ContractError
 
-MAX_MEMORY_BYTES = 512 * 1024 * 1024  # of addresses: Python with this package takes a fifth of it
-MAX_CPU_S = 10  # a city's whole IDL takes one
 MAX_LINES = 20  # differences told; a person needs the first, `mesh idl diff` has them all
 MAX_LINE = 300  # characters: names and types are the stranger's
 NICENESS = 10  # behind everything that serves
@@ -112,7 +111,7 @@ def from_json(data: bytes) -> Judgement:
         raise ValueError(f"no judgement: {error!r}") from None
 
 
-def _limit() -> None:
+def _limit(cpu_s: int, memory_bytes: int) -> None:
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
     try:
@@ -121,17 +120,16 @@ def _limit() -> None:
         return  # no POSIX; the time limit of who started it is left
     # Some systems refuse one or the other, or have a lower one in force.
     with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_S, MAX_CPU_S))
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 
 
 def main() -> int:
-    _limit()
     asked: Any = json.loads(sys.stdin.buffer.readline())
-    reply = sys.stdin.buffer.read()
+    _limit(asked["cpu_s"], asked["memory_bytes"])
     try:
-        judgement = judge_told(asked["texts"], asked["entry_point"], reply)
+        judgement = judge_told(asked["texts"], asked["entry_point"], sys.stdin.buffer.read())
     except (MemoryError, RecursionError) as error:
         judgement = unknown(f"judging the contract that it tells failed: {type(error).__name__}")
     sys.stdout.buffer.write(to_json(judgement))

@@ -21,6 +21,8 @@ from mesh.wire import CallRefused, ResponseReceived, encode_headers, encode_tran
 
 FETCH_S = 5.0  # for the text to come; nobody waits, but a peer that never answers must not hold up the others for long
 JUDGE_S = 30.0  # of wall time: a hundred times what it takes, as the process has a low priority on a busy machine
+JUDGE_CPU_S = 10  # a city's whole IDL takes one
+JUDGE_MEMORY_BYTES = 512 * 1024 * 1024  # of addresses: Python with this package takes a fifth of it
 MAX_REPLY_BYTES = 4 * 1024 * 1024  # twice the characters that a server may send (mesh.contract.sources)
 
 _NO_TRACE = bytes(25)
@@ -71,7 +73,12 @@ class Judging:
 
 async def judge_apart(ours: Contract, reply: bytes) -> Judgement:
     """`judge_told` in a process that is limited, of low priority, and killed after JUDGE_S."""
-    asked = json.dumps({"texts": dict(ours.texts), "entry_point": ours.entry_point}).encode()
+    asked = {
+        "cpu_s": JUDGE_CPU_S,
+        "memory_bytes": JUDGE_MEMORY_BYTES,
+        "texts": dict(ours.texts),
+        "entry_point": ours.entry_point,
+    }
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     try:
@@ -84,12 +91,14 @@ async def judge_apart(ours: Contract, reply: bytes) -> Judgement:
         return unknown(f"no process to judge its contract can be started: {error}")
     try:
         async with asyncio.timeout(JUDGE_S):
-            out, _ = await process.communicate(asked + b"\n" + reply)
+            out, _ = await process.communicate(json.dumps(asked).encode() + b"\n" + reply)
         return from_json(out)
     except TimeoutError:
         return unknown(f"judging the contract that it tells took longer than {JUDGE_S:g} s")
     except ValueError:
-        return unknown(f"judging the contract that it tells failed (exit code {process.returncode})")
+        return unknown(
+            f"judging the contract that it tells took too much time or memory (exit code {process.returncode})"
+        )
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):

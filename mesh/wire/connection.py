@@ -259,7 +259,7 @@ class Connection:
         quiet_until = self._heard_at + self.limits.idle_s
         if now < quiet_until:
             return quiet_until
-        if self._probed_at < self._heard_at:  # an older question was answered
+        if self._probed_at <= self._heard_at:  # an older question was answered, perhaps in the same instant
             self._probe = self.ping(now)
             self._probed_at = now
         answer_until = self._probed_at + self.limits.pong_s

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from prometheus_client import generate_latest
 
-from mesh.contract.judge import Judgement, Verdict
+from mesh.contract.judge import Judgement
 from mesh.contract.model import Contract
 from mesh.net import Link
 from mesh.node import Node
+from mesh.node.announce import announced
+from mesh.node.judging import Judging
 from mesh.testing import LocalMesh, MemoryNetwork
 from tests.node.drift_pair import LINE, MORE, OURS, TEXT, Handler, pricing
 
@@ -80,20 +83,92 @@ async def test_a_compatible_one_is_a_metric_and_no_more(mesh: LocalMesh, caplog:
 async def test_equal_contracts_are_never_fetched(mesh: LocalMesh) -> None:
     server = await serve(mesh, OURS)
     caller = await mesh.node("rider")
-    judged = count(caller)
+    judged = judging_here(caller)
     await caller.client(pricing(OURS)).ping()
     assert judged == []
     assert caller._drift.page() == []
     assert server.health().checks.keys() == {"registered:pricing"}
 
 
-def count(node: Node, judgement: Judgement | None = None) -> list[str]:
-    """Judges on the spot from here on, and notes what was asked for."""
+async def test_rolling_updates_move_the_verdict_along(mesh: LocalMesh, caplog: pytest.LogCaptureFixture) -> None:
+    """One address, one contract after the other: told once each, cleared when it is over."""
+    caller = await mesh.node("rider")
+    asked = judging_here(caller)
+    client = caller.client(pricing(OURS))
+    for served, verdict in ((TEXT, "incompatible"), (MORE, "compatible"), (TEXT, "incompatible"), (OURS, None)):
+        server = await mesh.node("pricing", listen="127.0.0.1:7001")
+        server.serve(pricing(served), Handler(served))
+        await server.start()
+        assert await client.ping() == 1
+        if verdict is not None:
+            await until(lambda verdict=verdict: drifting(caller, verdict) == 1)
+        assert drifting(caller, "incompatible") == (verdict == "incompatible")
+        assert ("contract:pricing" in caller.health().checks) == (verdict == "incompatible")
+        await server.stop()
+        await until(lambda: caller._drift.page() == [])
+    assert lines(caplog) == [f"contract drift: pricing at 127.0.0.1:7001: {LINE}"]
+    assert asked == [TEXT.digest[:16], MORE.digest[:16]]
+    assert "contract:pricing" not in caller.health().checks
+
+
+async def test_many_instances_of_one_contract_are_one_line(mesh: LocalMesh, caplog: pytest.LogCaptureFixture) -> None:
+    caller = await mesh.node("rider")
+    asked = judging_here(caller)
+    for number in range(5):
+        served = await mesh.node(f"pricing-{number}")
+        served.serve(pricing(TEXT), Handler(TEXT))
+        await served.start()
+    client = caller.client(pricing(OURS))
+    for _ in range(10):
+        await client.ping()
+    await until(lambda: drifting(caller, "incompatible") == 5)
+    assert asked == [TEXT.digest[:16]]
+    assert len(lines(caplog)) == 1
+    assert " and 4 more: Pricing::quote" in caller.health().checks["contract:pricing"].detail
+
+
+async def test_a_client_made_after_the_connection_learns_it_too(mesh: LocalMesh) -> None:
+    await serve(mesh, TEXT)
+    caller = await mesh.node("rider")
+    judging_here(caller)
+    await caller.client(pricing(TEXT)).ping()
+    assert caller._drift.page() == []
+    client = caller.client(pricing(OURS))
+    await until(lambda: drifting(caller, "incompatible") == 1)
+    await client.ping()
+
+
+async def test_the_registry_tells_for_peers_that_do_not(mesh: LocalMesh) -> None:
+    server = await serve(mesh, TEXT)
+    server._announcement = {}
+    caller = await mesh.node("rider")
+    judging_here(caller)
+    client = caller.client(pricing(OURS))
+    await client.ping()
+    await until(lambda: drifting(caller, "incompatible") == 1)
+    (instance,) = (await mesh.registry.services())["pricing"]
+    mesh.registry.add(replace(instance, meta={**instance.meta, "digest": OURS.digest}))
+    await until(lambda: drifting(caller, "incompatible") == 0)
+
+
+async def test_a_peer_that_tells_no_digest_is_not_asked(mesh: LocalMesh) -> None:
+    server = await serve(mesh, TEXT)
+    server._announcement = {}
+    async with Node("rider", network=mesh.network, admin="off", env={}) as caller:
+        asked = judging_here(caller)
+        await caller.client(pricing(OURS), peers=[server.address]).ping()
+        assert caller._drift.page() == []
+        assert asked == []
+
+
+def judging_here(node: Node) -> list[str]:
+    """Judges on the spot from here on, and notes the digests that it judged."""
     asked: list[str] = []
+    real = Judging("rider", node.clock, apart=False)
 
     async def judge(link: Link, service: str, ours: Contract) -> Judgement:
-        asked.append(link.remote)
-        return judgement or Judgement(Verdict.INCOMPATIBLE, (LINE,))
+        asked.append(announced(link.peer, service) or "")
+        return await real(link, service, ours)
 
     node._drift._judge = judge
     return asked

@@ -1,0 +1,213 @@
+"""Callees whose word about their contract is a lie, a bomb, or nothing: calls go on, the process stays as it was."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from mesh.balance import Endpoint, EndpointSet
+from mesh.call import Call, Reply
+from mesh.contract.judge import Judgement, Verdict, from_json, judge_told, to_json
+from mesh.contract.model import Contract
+from mesh.net import Route
+from mesh.node import Node, judging
+from mesh.node.announce import HEADER, MAX_CHARS, announced, announcement, short
+from mesh.node.drift import MAX_REMEMBERED, MAX_TOLD, MAX_TRIES, Drift
+from mesh.node.meta import META, META_SERVICE
+from mesh.testing import LocalMesh, no_leaks, virtual_time
+from mesh.wire import Limits, PeerInfo
+from tests.node.drift_pair import OURS, TEXT, Handler, pricing
+
+THRIFT_IDL = META_SERVICE.methods["thriftIDL"]
+# Defaults of defaults: each struct holds two of the one before. 2 KB of text, 2**40 objects.
+BOMB = "struct S0 { 1: optional i32 n = 1 }\n" + "".join(
+    f"struct S{n + 1} {{ 1: optional S{n} a = {{}}, 2: optional S{n} b = {{}} }}\n" for n in range(40)
+)
+
+
+def told(texts: dict[str, str], entry_point: str = "a.thrift") -> bytes:
+    """The bytes of an answer to Meta::thriftIDL."""
+    return THRIFT_IDL.codec.encode_result(META.module.ThriftIDLs(idls=texts, entryPoint=entry_point))
+
+
+GARBAGE = {
+    "nothing": (b"", "cannot be read"),
+    "noise": (b"\xff" * 5000, "cannot be read"),
+    "a length of 2 GB": (b"\x0c\0\0\x0d\0\1\x0b\x0b\x7f\xff\xff\xff", "cannot be read"),
+    "no IDL": (told({"a.thrift": "\0\x1b[31m((("}), "cannot be used"),
+    "deeply nested": (told({"a.thrift": f"typedef {'list<' * 5000}i32{'>' * 5000} T"}), "cannot be used"),
+    "brackets": (told({"a.thrift": f"const list<i32> A = {'[' * 20_000}"}), "cannot be used"),
+    "a circle": (told({"a.thrift": 'include "a.thrift"'}), "includes in a circle"),
+    "a path outside": (told({"../../etc/passwd": ""}, "../../etc/passwd"), "relative path without"),
+    "no entry point": (told({"a.thrift": ""}, "b.thrift"), "not among the texts"),
+}
+
+
+@pytest.mark.parametrize(("reply", "said"), GARBAGE.values(), ids=GARBAGE)
+def test_what_is_no_contract_is_unknown(reply: bytes, said: str) -> None:
+    judgement = judge_told(OURS.texts, OURS.entry_point, reply)
+    assert judgement.verdict is Verdict.UNKNOWN
+    assert said in judgement.lines[0]
+    assert from_json(to_json(judgement)) == judgement
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "said"),
+    [("JUDGE_CPU_S", 1, "too much time or memory"), ("JUDGE_MEMORY_BYTES", 200 * 1024 * 1024, "MemoryError")],
+)
+async def test_a_bomb_goes_off_in_a_process_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, limit: str, value: int, said: str
+) -> None:
+    monkeypatch.setattr(judging, limit, value)
+    async with no_leaks():
+        judgement = await judging.judge_apart(OURS, told({"a.thrift": BOMB}))
+    assert judgement.verdict is Verdict.UNKNOWN
+    assert said in judgement.lines[0]
+
+
+@pytest.mark.parametrize(
+    ("program", "said"), [("/bin/false", "too much time or memory"), ("/nowhere/python", "can be started")]
+)
+async def test_no_process_no_verdict(monkeypatch: pytest.MonkeyPatch, program: str, said: str) -> None:
+    monkeypatch.setattr(sys, "executable", program)
+    async with no_leaks():
+        judgement = await judging.judge_apart(OURS, told(dict(TEXT.texts)))
+    assert judgement.verdict is Verdict.UNKNOWN
+    assert said in judgement.lines[0]
+
+
+async def test_a_judgement_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "JUDGE_S", 0.001)
+    async with no_leaks():
+        judgement = await judging.judge_apart(OURS, told(dict(TEXT.texts)))
+    assert "took longer than" in judgement.lines[0]
+
+
+def answering(node: Node, answer: Callable[[Call], Awaitable[Reply]]) -> None:
+    node._serving._routes["pricing", b"Meta::thriftIDL"] = Route(THRIFT_IDL, answer)
+
+
+async def never(call: Call) -> Reply:
+    await asyncio.get_running_loop().create_future()
+    raise AssertionError("nobody wakes it")
+
+
+async def fifty_megabytes(call: Call) -> Reply:
+    return Reply(body=bytes(50 * 1024 * 1024))
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"), [(never, "did not tell its contract within"), (fifty_megabytes, "does not tell its contract")]
+)
+@virtual_time
+async def test_calls_go_on_while_a_callee_does_not_tell(answer: Any, said: str) -> None:
+    async with LocalMesh() as mesh:
+        server = await mesh.node("pricing", limits=Limits(message_bytes=64 * 1024 * 1024))
+        server.serve(pricing(TEXT), Handler(TEXT))
+        answering(server, answer)
+        await server.start()
+        caller = await mesh.node("rider")
+        client = caller.client(pricing(OURS))
+        for _ in range(20):
+            assert await client.ping() == 1
+        await asyncio.sleep(600)
+        (row,) = caller._drift.page()
+        assert row["verdict"] == "unknown"
+        assert said in str(row["differences"])
+        assert caller._drift._pairs[next(iter(caller._drift._pairs))].tries == MAX_TRIES
+        assert caller.health().ready is not None
+        assert await client.ping() == 1
+
+
+class Peer:
+    """A link of somebody who announces `digest`."""
+
+    def __init__(self, digest: str) -> None:
+        self.peer = PeerInfo("127.0.0.1:1", "x", {HEADER: f"pricing={digest}"}, 2)
+        self.gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.remote = digest
+
+
+@virtual_time
+async def test_a_thousand_peers_with_a_contract_each(caplog: pytest.LogCaptureFixture) -> None:
+    under_way = most = judged = 0
+
+    async def judge(link: Any, service: str, ours: Contract) -> Judgement:
+        nonlocal under_way, most, judged
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.4)
+        under_way -= 1
+        judged += 1
+        return Judgement(Verdict.INCOMPATIBLE, (f"line {link.remote}",))
+
+    loop = asyncio.get_running_loop()
+    caller = Node("rider", admin="off", env={})
+    async with caller:
+        drift = Drift(judge, caller.clock)
+        endpoints = EndpointSet("pricing", "a test")
+        endpoints.update(Endpoint(f"127.0.0.1:{port}") for port in range(1, 1001))
+        drift.used("pricing", OURS, endpoints)
+        peers = [Peer(f"{number:016x}") for number in range(1, 1001)]
+        with caplog.at_level(logging.WARNING):
+            started = loop.time()
+            for port, peer in enumerate(peers, 1):
+                drift.connected(f"127.0.0.1:{port}", peer)  # type: ignore[arg-type]
+            await asyncio.sleep(440)
+            assert 95 <= judged <= 105  # a tenth of one core at most
+            while judged < 1000:
+                await asyncio.sleep(10)
+        assert most == 1
+        assert loop.time() - started > 4000
+        warned = [record for record in caplog.records if "contract drift" in record.getMessage()]
+        assert len(warned) == MAX_TOLD + 1
+        detail = drift.checks()["contract:pricing"].detail
+        assert detail.endswith("| and 995 more contracts")
+        for peer in peers:
+            peer.gone.set_result("gone")
+        await asyncio.sleep(1)
+        assert drift.page() == []
+        assert drift.checks() == {}
+        assert len(drift._pairs) == MAX_REMEMBERED
+        assert not drift._at
+        assert not drift._links
+        await drift.close()
+
+
+@virtual_time
+async def test_a_judge_that_fails_costs_its_verdict_only(caplog: pytest.LogCaptureFixture) -> None:
+    async def judge(link: Any, service: str, ours: Contract) -> Judgement:
+        raise RuntimeError("a bug")
+
+    async with Node("rider", admin="off", env={}) as caller:
+        drift = Drift(judge, caller.clock)
+        endpoints = EndpointSet("pricing", "a test")
+        endpoints.update([Endpoint("127.0.0.1:1")])
+        drift.used("pricing", OURS, endpoints)
+        drift.connected("127.0.0.1:1", Peer("0" * 16))  # type: ignore[arg-type]
+        await asyncio.sleep(60)
+        assert [row["verdict"] for row in drift.page()] == ["unknown"]
+        assert caplog.text.count("a bug") >= 1
+        await drift.close()
+
+
+@pytest.mark.parametrize(
+    "header", ["", "pricing", "pricing=", "pricing=xyz", f"pricing={'0' * 17}", "=" * 100_000, "\0=\0", "pricing=\x1b"]
+)
+def test_an_announcement_is_read_with_care(header: str) -> None:
+    assert announced(PeerInfo("h:1", "p", {HEADER: header}, 2), "pricing") is None
+
+
+def test_an_announcement_fits_the_init_frame() -> None:
+    service = OURS.services["Pricing"]
+    header = announcement({f"service-{number}": service for number in range(1000)})
+    assert len(header[HEADER]) <= MAX_CHARS
+    peer = PeerInfo("h:1", "p", header, 2)
+    assert announced(peer, "service-0") == short(OURS.digest)
+    assert announced(peer, "service-999") is None
+    assert announcement({"a name with, an = in it": service}) == {}
