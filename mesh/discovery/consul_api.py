@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from consul import Check
 from consul.base import Consul
 from tornado.netutil import Resolver
 
+from mesh.discovery.address import format_address, parse_address
 from mesh.discovery.answer import Answer
 from mesh.discovery.consul_http import Callback, ConsulHttp, Params
 from mesh.discovery.registry import Instance, RegistryError
@@ -47,13 +48,15 @@ class _StaleReads(ConsulHttp):
 
 
 class _TornadoConsul(Consul):  # type: ignore[misc]  # py-consul has no types
-    def __init__(self, host: str, port: int, *, token: str | None, dc: str | None, resolver: Resolver | None) -> None:
-        self._resolver = resolver
+    def __init__(
+        self, host: str, port: int, *, token: str | None, dc: str | None, connect: Callable[[], ConsulHttp]
+    ) -> None:
+        self._connect = connect
         super().__init__(host, port, scheme="http", verify=True, consistency="stale", dc=dc)
         self.token = token  # its constructor lets CONSUL_HTTP_TOKEN win over the argument
 
-    def http_connect(self, host: str, port: int, *_: Any, **__: Any) -> ConsulHttp:
-        return _StaleReads(host, port, resolver=self._resolver)
+    def http_connect(self, *_: Any, **__: Any) -> ConsulHttp:
+        return self._connect()
 
 
 class ConsulApi:
@@ -67,9 +70,13 @@ class ConsulApi:
         token: str | None = None,
         dc: str | None = None,
         wait_s: float = WAIT_S,
+        tls: bool = False,
+        ca_file: str | None = None,
         resolver: Resolver | None = None,
     ) -> None:
-        self._consul = _TornadoConsul(host, port, token=token, dc=dc, resolver=resolver)
+        self.name = format_address(host, port)
+        http = _StaleReads(host, port, tls=tls, ca_file=ca_file, resolver=resolver)
+        self._consul = _TornadoConsul(host, port, token=token, dc=dc, connect=lambda: http)
         self._wait = f"{wait_s:g}s"
 
     async def instances(self, service: str, index: int) -> Answer[tuple[Instance, ...]]:
@@ -86,10 +93,13 @@ class ConsulApi:
         return _with(answer, found)
 
     async def register(self, instance: Instance, health_url: str | None) -> None:
-        """Enters `instance` with the local agent, replacing an entry with its id."""
+        """Enters `instance` with this agent, replacing an entry with its id on the agent's own list.
+
+        `health_url` is what the agent asks every second: http://... must answer 200, tcp://HOST:PORT be connectable.
+        """
         check = None
         if health_url is not None:
-            check = Check.http(health_url, CHECK_INTERVAL, timeout=CHECK_TIMEOUT, deregister=DEREGISTER_AFTER)
+            check = _check(health_url)
             # Who registers listens already. Without this nobody calls it until the first check has run.
             check["status"] = "passing"
         await self._consul.agent.service.register(
@@ -103,15 +113,35 @@ class ConsulApi:
         )
 
     async def holds(self, instance: Instance) -> bool:
-        """Whether the local agent has this very entry."""
-        answer = await self._consul.agent.services(filter_expr=f'ID == "{instance.id}"')
+        """Whether this agent has this very entry."""
+        entry = await self._entry(instance.id)
         with _consuls_form():
-            entry = answer.value.get(instance.id) or {}
             found = (entry.get("Service"), entry.get("Address"), entry.get("Port"), entry.get("Meta") or {})
         return found == (instance.service, instance.host, instance.port, _meta(instance))
 
     async def deregister(self, instance_id: str) -> None:
-        await self._consul.agent.service.deregister(instance_id)
+        """Takes the entry off this agent's list and so out of the catalogue; well done also when it has none."""
+        if await self._entry(instance_id):
+            await self._consul.agent.service.deregister(instance_id)
+
+    async def has_leader(self) -> bool:
+        """Whether this agent knows its cluster's leader; one that is cut off from the others does not."""
+        return bool((await self._consul.status.leader()).value)
+
+    async def dead_nodes_with(self, instance: Instance) -> list[str]:
+        """The nodes that the cluster holds for dead and that the catalogue still lists this entry under."""
+        answer = await self._consul.health.service(instance.service)
+        with _consuls_form():
+            return [
+                str(entry["Node"]["Node"])
+                for entry in answer.value[1]
+                if entry["Service"]["ID"] == instance.id
+                and any(one["CheckID"] == "serfHealth" and one["Status"] == "critical" for one in entry["Checks"])
+            ]
+
+    async def strike(self, node: str, instance_id: str) -> None:
+        """Takes an entry out of the catalogue only: for an agent that is gone. One that lives puts it in again."""
+        await self._consul.catalog.deregister(node, service_id=instance_id)
 
     async def services(self) -> dict[str, tuple[Instance, ...]]:
         """Everything that speaks our protocol, whatever its health."""
@@ -125,13 +155,46 @@ class ConsulApi:
         async def ask(name: str) -> tuple[Instance, ...]:
             async with places:
                 found = await self._consul.health.service(name)
-            return tuple(one for one in _instances(found.value[1]) if one.meta.get("protocol") == PROTOCOL)
+            return _one_each(one for one in _instances(found.value[1]) if one.meta.get("protocol") == PROTOCOL)
 
         asked = await asyncio.gather(*(ask(name) for name in names))
         return {name: instances for name, instances in zip(names, asked, strict=True) if instances}
 
+    def abandon(self) -> None:
+        """Ends every request under way with a RegistryError."""
+        self._consul.http.abandon()
+
     async def close(self) -> None:
         await self._consul.http.close()
+
+    async def _entry(self, instance_id: str) -> dict[str, Any]:
+        """What this agent's own list has under that id; empty when it has nothing."""
+        answer = await self._consul.agent.services(filter_expr=f'ID == "{instance_id}"')
+        with _consuls_form():
+            return dict(answer.value.get(instance_id) or {})
+
+
+def _check(health_url: str) -> dict[str, Any]:
+    made: dict[str, Any]
+    if health_url.startswith("tcp://"):
+        host, port = parse_address(health_url.removeprefix("tcp://"))
+        made = Check.tcp(host, port, CHECK_INTERVAL, timeout=CHECK_TIMEOUT, deregister=DEREGISTER_AFTER)
+    else:
+        made = Check.http(health_url, CHECK_INTERVAL, timeout=CHECK_TIMEOUT, deregister=DEREGISTER_AFTER)
+    return made
+
+
+_ORDER = {"passing": 0, "warning": 1, "critical": 2}
+
+
+def _one_each(entries: Iterable[Instance]) -> tuple[Instance, ...]:
+    """One entry a process: who moved from a dead agent to another stands under both until the dead one is cleared."""
+    best: dict[tuple[str, str], Instance] = {}
+    for entry in entries:
+        key = (entry.id, entry.address)
+        if key not in best or _ORDER[entry.health] < _ORDER[best[key].health]:
+            best[key] = entry
+    return tuple(best.values())
 
 
 def _with(answer: Answer[Any], value: Any) -> Answer[Any]:

@@ -86,8 +86,11 @@ class ConsulHttp(HTTPClient):  # type: ignore[misc]  # py-consul has no types
     from py-consul; it is in no URL, and no error's text repeats a request.
     """
 
-    def __init__(self, host: str, port: int, *, resolver: Resolver | None = None) -> None:
-        super().__init__(f"[{host}]" if ":" in host else host, port)
+    def __init__(
+        self, host: str, port: int, *, tls: bool = False, ca_file: str | None = None, resolver: Resolver | None = None
+    ) -> None:
+        super().__init__(f"[{host}]" if ":" in host else host, port, scheme="https" if tls else "http")
+        self._ca_file = ca_file
         self._client = SimpleAsyncHTTPClient(
             force_instance=True,
             max_clients=MAX_CONNECTIONS,
@@ -139,10 +142,14 @@ class ConsulHttp(HTTPClient):  # type: ignore[misc]  # py-consul has no types
     ) -> Answer[Any]:
         return await self._request("DELETE", callback, path, params, headers)
 
-    async def close(self) -> None:
-        """Ends every request under way; waits a bounded time until their connections are gone."""
+    def abandon(self) -> None:
+        """Ends every request under way: whoever waits gets a RegistryError at once."""
         for exchange in self._under_way.values():
             exchange.abandon()
+
+    async def close(self) -> None:
+        """Ends every request under way; waits a bounded time until their connections are gone."""
+        self.abandon()
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=CLOSE_TIMEOUT_S)
         self._client.close()
@@ -164,6 +171,7 @@ class ConsulHttp(HTTPClient):  # type: ignore[misc]  # py-consul has no types
             body=data if method in ("PUT", "POST") else None,
             connect_timeout=CONNECT_TIMEOUT_S,
             request_timeout=timeout_s,
+            ca_certs=self._ca_file,
             follow_redirects=False,  # Tornado would carry the token to wherever the answer points
         )
         try:

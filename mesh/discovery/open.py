@@ -21,10 +21,12 @@ from mesh.discovery.registry import Registry
 from mesh.discovery.static_registry import StaticRegistry
 
 FORMS = (
-    "consul://HOST:PORT[?dc=NAME&token_file=PATH&wait_s=SECONDS], file://PATH.toml (or .json), static://HOST:PORT,..."
+    "consul://HOST:PORT,...[?dc=NAME&token_file=PATH&wait_s=SECONDS], consul+https://HOST:PORT,...[?ca_file=PATH], "
+    "file://PATH.toml (or .json), static://HOST:PORT,..."
 )
 TOKEN_ENV = "CONSUL_HTTP_TOKEN"
 MAX_TOKEN_BYTES = 4096
+MAX_AGENTS = 9  # a cluster has three to seven servers; each one away costs a request 2 s before the next is asked
 
 _CONSUL_PORT = 8500
 _MAX_WAIT_S = 600.0  # Consul allows no more
@@ -41,6 +43,7 @@ def open_registry(
 ) -> Registry:
     """The registry at `url`; enter it with `async with`. Opens no connection yet; needs a running loop.
 
+    Several addresses of a Consul are agents of one cluster, the nearest first: when one does not answer the next is asked.
     `token` is Consul's ACL token; without it `token_file` in the URL, then the environment's CONSUL_HTTP_TOKEN counts.
     `zone` is where this process runs: what it registers is there. `resolver` looks up Consul's host name. Raises
     ValueError for an address that makes no sense.
@@ -49,7 +52,7 @@ def open_registry(
     clock = clock or LoopClock()
     if not separator:
         raise ValueError(f"no registry address; allowed are {FORMS}")
-    if scheme == "consul":
+    if scheme in ("consul", "consul+https"):
         return _consul(url, token=token, zone=zone, clock=clock, rng=rng or random.Random(), resolver=resolver)
     if scheme == "file":
         return _file(url, unquote(rest), zone=zone, clock=clock)
@@ -62,6 +65,7 @@ def _consul(
     url: str, *, token: str | None, zone: str | None, clock: Clock, rng: random.Random, resolver: Resolver | None
 ) -> ConsulRegistry:
     # Only who uses Consul pays for it: py-consul brings in `requests`, a tenth of a second at every start.
+    from mesh.discovery.consul_agents import ConsulAgents
     from mesh.discovery.consul_api import WAIT_S, ConsulApi
 
     parts = urlsplit(url)
@@ -69,18 +73,38 @@ def _consul(
     if "@" in parts.netloc or "token" in options:
         raise ValueError(f"a token does not belong into a registry's address; use {TOKEN_ENV} or ?token_file=PATH")
     if parts.path not in ("", "/") or parts.fragment:
-        raise ValueError(f"a Consul address is consul://HOST:PORT[?...], not {url!r}")
-    netloc = parts.netloc if parts.netloc.rpartition("]")[2].count(":") else f"{parts.netloc}:{_CONSUL_PORT}"
-    host, port = parse_address(netloc)
+        raise ValueError(f"a Consul address is consul://HOST:PORT,...[?...], not {url!r}")
+    addresses = consul_addresses(parts.netloc)
+    tls = parts.scheme == "consul+https"
     token_file, dc = options.pop("token_file", None), options.pop("dc", None)
+    ca_file = options.pop("ca_file", None) if tls else None
     wait_s = _seconds(options.pop("wait_s", str(WAIT_S)))
     if options:
-        raise ValueError(f"unknown option {sorted(options)[0]!r} of a Consul address; known are dc, token_file, wait_s")
+        known = "dc, token_file, wait_s" + (", ca_file" if tls else "")
+        raise ValueError(f"unknown option {sorted(options)[0]!r} of a Consul address; known are {known}")
+    if ca_file is not None and not Path(ca_file).is_file():
+        raise ValueError(f"there is no file {ca_file} with the certificate authority")
     if token is None and token_file is not None:
         token = _read_token(Path(token_file))
     token = token or os.environ.get(TOKEN_ENV) or None
-    api = ConsulApi(host, port, token=token, dc=dc, wait_s=wait_s, resolver=resolver)
-    return ConsulRegistry(f"consul://{format_address(host, port)}", api, clock=clock, rng=rng, zone=zone)
+    apis = [
+        ConsulApi(host, port, token=token, dc=dc, wait_s=wait_s, tls=tls, ca_file=ca_file, resolver=resolver)
+        for host, port in addresses
+    ]
+    shown = f"{parts.scheme}://{','.join(api.name for api in apis)}"
+    return ConsulRegistry(
+        shown, apis[0] if len(apis) == 1 else ConsulAgents(apis, clock=clock), clock=clock, rng=rng, zone=zone
+    )
+
+
+def consul_addresses(text: str) -> tuple[tuple[str, int], ...]:
+    """`HOST[:PORT],...` as pairs, without doubles; the port is 8500 where none stands. Raises ValueError."""
+    found = []
+    for part in text.split(","):
+        found.append(parse_address(part if part.rpartition("]")[2].count(":") else f"{part}:{_CONSUL_PORT}"))
+    if len(found) > MAX_AGENTS:
+        raise ValueError(f"{len(found)} Consul addresses; {MAX_AGENTS} are enough")
+    return tuple(dict.fromkeys(found))
 
 
 def _seconds(text: str) -> float:
