@@ -34,11 +34,12 @@ Page = Callable[[], Answer | Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A page under a path; `what` is its line in the index."""
+    """A page under a path; `what` is its line in the index. `public` pages are for other machines, too."""
 
     path: str
     what: str
     page: Page
+    public: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,9 @@ def standard_routes(sources: AdminSources) -> tuple[Route, ...]:
         return json_answer(health.to_dict(), 200 if health.live else 503)
 
     return (
-        Route("/health", "live and ready, with every part's own word; 503 unless both", ready),
-        Route("/health/live", "503 only when a restart would help", live),
-        Route("/metrics", "for Prometheus", lambda: Answer(generate_latest(sources.metrics), METRICS)),
+        Route("/health", "live and ready, with every part's own word; 503 unless both", ready, public=True),
+        Route("/health/live", "503 only when a restart would help", live, public=True),
+        Route("/metrics", "for Prometheus", lambda: Answer(generate_latest(sources.metrics), METRICS), public=True),
         Route("/debug/peers", "the services called, their endpoints and state", lambda: json_answer(sources.peers())),
         Route("/debug/connections", "open RPC connections", lambda: json_answer(sources.connections())),
         Route("/debug/stack", "where every task and thread stands", lambda: text_answer(sources.stack())),

@@ -7,6 +7,7 @@ that fails takes no other page with it.
 from __future__ import annotations
 
 import asyncio
+import enum
 import inspect
 import ipaddress
 import logging
@@ -15,6 +16,7 @@ import socket
 from typing import Any
 
 from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPServerRequest
 from tornado.iostream import IOStream
 from tornado.web import Application, RequestHandler
 
@@ -31,15 +33,32 @@ PAGE_TIMEOUT_S = 5.0  # registries' checks give up after about as long
 CLOSE_TIMEOUT_S = 1.0  # for connections to end; the process is about to
 
 
+class Remote(enum.StrEnum):
+    """What other machines may see where the admin side listens on more than loopback."""
+
+    HEALTH = "health"  # the pages that a registry's check and Prometheus need
+    ALL = "all"
+
+
 class Admin:
     """`async with Admin("127.0.0.1:0", sources) as admin`; `admin.address` is where it listens (`HOST:PORT`).
 
-    `routes` are further pages. Raises ValueError for two pages under one path, OSError when it cannot listen.
+    `routes` are further pages; `remote` says which of them other machines see. Raises ValueError for two pages under
+    one path, OSError when it cannot listen.
     """
 
-    def __init__(self, listen: str, sources: AdminSources, *, routes: tuple[Route, ...] = ()) -> None:
+    def __init__(
+        self,
+        listen: str,
+        sources: AdminSources,
+        *,
+        routes: tuple[Route, ...] = (),
+        remote: Remote = Remote.HEALTH,
+    ) -> None:
         self._listen = listen
         self._sources = sources
+        self._remote = remote
+        self._on_loopback = True
         self._routes: dict[str, Route] = {}
         for route in (*standard_routes(sources), *routes):
             self.add(route)
@@ -57,10 +76,8 @@ class Admin:
     async def __aenter__(self) -> Admin:
         listener = _bind(self._listen)
         self.address = _address(listener)
-        loopback = ipaddress.ip_address(listener.getsockname()[0]).is_loopback
-        application = Application(
-            [(r"(/.*)", _Handler, {"admin": self, "loopback": loopback})], log_function=lambda handler: None
-        )
+        self._on_loopback = ipaddress.ip_address(listener.getsockname()[0]).is_loopback
+        application = Application([(r"(/.*)", _Handler, {"admin": self})], log_function=lambda handler: None)
         self._server = _Server(
             application,
             max_header_size=MAX_HEADER_BYTES,
@@ -81,6 +98,18 @@ class Admin:
                 await server.close_all_connections()
         except TimeoutError:
             log.warning("admin connections did not end within %.0f ms", CLOSE_TIMEOUT_S * 1000)
+
+    def refusal(self, path: str, request: HTTPServerRequest) -> str:
+        """Why whoever sent this request does not get this page; empty when he does."""
+        if not self._on_loopback:
+            route = self._routes.get(path)
+            if self._remote is Remote.ALL or (route is not None and route.public):
+                return ""
+            if not _from_this_machine(request):
+                return f'{path} is for this machine only; admin_remote = "all" (MESH_ADMIN_REMOTE) opens it to others\n'
+        return (
+            "" if _is_local_name(request.host_name) else "ask the admin side by its address, 127.0.0.1 or localhost\n"
+        )
 
     async def answer(self, path: str) -> Answer:
         """The page under `path`; 404 when there is none, 500 when it failed."""
@@ -120,9 +149,8 @@ class _Server(HTTPServer):
 class _Handler(RequestHandler):
     SUPPORTED_METHODS = ("GET", "HEAD")
 
-    def initialize(self, admin: Admin, loopback: bool) -> None:
+    def initialize(self, admin: Admin) -> None:
         self._admin = admin
-        self._loopback = loopback
 
     def set_default_headers(self) -> None:
         self.clear_header("Server")
@@ -130,8 +158,8 @@ class _Handler(RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
 
     async def get(self, path: str) -> None:
-        if self._loopback and not _is_local_name(self.request.host_name):
-            self._send(_with_status(403, "the admin side listens on loopback: ask by 127.0.0.1 or localhost\n"))
+        if refusal := self._admin.refusal(path, self.request):
+            self._send(_with_status(403, refusal))
             return
         try:
             answer = await self._admin.answer(path)
@@ -157,6 +185,19 @@ class _Handler(RequestHandler):
 def _with_status(status: int, text: str) -> Answer:
     made = text_answer(text)
     return Answer(made.body, made.content_type, status)
+
+
+def _from_this_machine(request: HTTPServerRequest) -> bool:
+    """Whether both ends of the connection have the same address, or loopback ones."""
+    stream: IOStream | None = getattr(request.connection, "stream", None)
+    if stream is None or stream.socket is None:
+        return False
+    near, far = (ipaddress.ip_address(end[0].partition("%")[0]) for end in _ends(stream.socket))
+    return near == far or far.is_loopback
+
+
+def _ends(connected: socket.socket) -> tuple[tuple[str, int], tuple[str, int]]:
+    return connected.getsockname()[:2], connected.getpeername()[:2]
 
 
 def _is_local_name(host: str) -> bool:

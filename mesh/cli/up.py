@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import shlex
 import signal
 import sys
@@ -25,6 +26,7 @@ from mesh.cluster.display import Display, JsonLines, Lines, LiveTable
 from mesh.cluster.plan import ClusterConfig, check_name, load
 from mesh.cluster.rundir import ClusterError
 
+ADVERTISE = "MESH_ADVERTISE_HOST"
 REFRESH_S = 0.5  # the figures change every two seconds, states are shown soon enough
 RUN_GRACE_S = 10.0  # the program's time to end after a signal, as for a service that drains
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -40,7 +42,20 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     up.add_argument("file", nargs="?", default="cluster.toml", type=Path, help="default: ./cluster.toml")
     up.add_argument("--name", type=name, help="the cluster's name; default: the file's, else the folder's")
     up.add_argument("--json", action="store_true", help="one JSON event per line instead of the table")
-    up.add_argument("--no-consul", action="store_true", help="use a peers file as the registry")
+    up.add_argument("--only", metavar="NAME", nargs="+", action="extend", help="run these services and no others")
+    consul = up.add_mutually_exclusive_group()
+    consul.add_argument("--no-consul", action="store_true", help="use a peers file as the registry")
+    consul.add_argument(
+        "--join",
+        metavar="HOST:PORT,...",
+        type=_addresses,
+        help="a shared Consul in place of its own, the nearest agent first; https://... for TLS; token: MESH_CONSUL_TOKEN",
+    )
+    up.add_argument(
+        "--advertise",
+        metavar="ADDR|IFACE",
+        help=f"where others find what runs here; default: {ADVERTISE}, else the address on the way to Consul",
+    )
     up.add_argument(
         "--run",
         dest="run_command",
@@ -52,9 +67,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run_up(args: argparse.Namespace) -> int:
     """Runs the cluster until it is told to stop. Raises ConfigError, CommandError."""
-    config = load(args.file)
-    if args.no_consul:
-        config = config.without_consul()
+    config = _plan(args)
     command = shlex.split(args.run_command) if args.run_command else []
     try:
         return asyncio.run(
@@ -62,6 +75,23 @@ def run_up(args: argparse.Namespace) -> int:
         )
     except ClusterError as error:
         raise CommandError(str(error), code=exits.NO) from None
+
+
+def _plan(args: argparse.Namespace) -> ClusterConfig:
+    """The file's plan with what the command line says. Raises ConfigError."""
+    config = load(args.file)
+    if args.only:
+        config = config.only(args.only)
+    if args.no_consul:
+        return config.without_consul()
+    config = config.joining(args.join or (), args.advertise or os.environ.get(ADVERTISE, ""))
+    if args.advertise and not config.consul.join:
+        raise CommandError("--advertise goes with --join: without it everything stays on loopback")
+    return config
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def name(text: str) -> str:
@@ -129,7 +159,7 @@ class Session:
     def _plan(self) -> str:
         config = self._cluster.config
         count = sum(service.instances for service in config.services.values())
-        consul = "Consul and " if config.consul.enabled else ""
+        consul = "Consul and " if config.consul.enabled and not config.consul.join else ""
         return f"cluster {self._cluster.name}: starting {consul}{count} instances of {len(config.services)} services"
 
     async def _inside(self, cluster: Cluster, begun: float) -> int:

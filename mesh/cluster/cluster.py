@@ -30,8 +30,9 @@ from mesh.cluster.guard import Guard
 from mesh.cluster.instance import Change, Instance, Spec, State
 from mesh.cluster.orphans import Orphans
 from mesh.cluster.output import LogFile, Output
+from mesh.cluster.place import ALONE
 from mesh.cluster.plan import ClusterConfig, ServiceConfig
-from mesh.cluster.ports import HOST, Ports
+from mesh.cluster.ports import Ports
 from mesh.cluster.replace import Replaced, replace
 from mesh.cluster.restarts import Restarts
 from mesh.cluster.roster import Roster, stop_all
@@ -39,7 +40,7 @@ from mesh.cluster.rundir import ClusterError, RunDirectory
 from mesh.cluster.service import Surroundings
 from mesh.cluster.service import spec as service_spec
 from mesh.cluster.usage import UsageMeter
-from mesh.discovery import open_registry
+from mesh.discovery.address import format_address
 from mesh.discovery.agent import ConsulUnavailable
 
 CONSUL_READY_S = 30.0  # a dev agent has a leader after 3 s at the most where nothing else runs
@@ -70,6 +71,7 @@ class Cluster:
         self.name = name or config.name or plan.default_name(directory)
         self.run_id = secrets.token_hex(8)
         self.registry = ""
+        self.place = ALONE
         self.shared: dict[str, dict[str, str]] = {}
         self._rng = rng or random.Random()
         self._say = say
@@ -204,15 +206,15 @@ class Cluster:
             self._guard = await entered.enter_async_context(Guard(self.run_id, self._run))
             self._http = probes.new_http_client()
             entered.callback(self._http.close)
-            entered.callback(self._ports.close)
+            entered.callback(lambda: self._ports.close())
             entered.push_async_callback(self._roster.close)
             entered.push_async_exit(self._stop)
-            self._around = Surroundings(self.directory, self._run, self._http, lambda: self.registry)
             self._write_state()
             await self._start_registry()
+            self._around = Surroundings(self.directory, self._run, self._http, lambda: self.registry, self.place)
             if any(service.register for service in self.config.services.values()):
-                registry = await entered.enter_async_context(open_registry(self.registry))
-                self._foreign = Foreign(registry)
+                registry = await entered.enter_async_context(consul.open_with_token(self.registry))
+                self._foreign = Foreign(registry, self.place)
                 entered.push_async_callback(self._foreign.close)
             for service, config in self.config.services.items():
                 self._open_shared(service, config)
@@ -241,6 +243,11 @@ class Cluster:
         self.registry = f"file://{self._run.peers_file}"
         if not self.config.consul.enabled:
             return
+        if self.config.consul.join:
+            joined = await consul.join(self.config.consul, self.config.advertise, self.directory, self._http)
+            self.registry, self.place = joined.url, joined.place
+            self._ports = Ports(self._rng, self.place.bind)
+            return
         try:
             binary = await consul.find(self._guard)
         except ConsulUnavailable as error:
@@ -257,7 +264,8 @@ class Cluster:
         if config.shared_ports:
             self._sockets[service] = {name: self._ports.listen() for name in config.shared_ports}
             self.shared[service] = {
-                name: f"{HOST}:{shared.getsockname()[1]}" for name, shared in self._sockets[service].items()
+                name: format_address(self.place.reach, shared.getsockname()[1])
+                for name, shared in self._sockets[service].items()
             }
 
     def _add_service_instance(self, service: str) -> Instance:

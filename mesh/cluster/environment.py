@@ -3,6 +3,7 @@
     MESH_NAME          the service                    MESH_INSTANCE   its own name, e.g. pricing-1
     MESH_LISTEN        HOST:PORT for RPC              MESH_ADMIN      HOST:PORT for /health and /metrics
     MESH_REGISTRY      consul://... or file://...     MESH_DATA_DIR   a folder that the service's instances share
+    MESH_ADVERTISE     HOST:PORT for others, where that is not loopback (`mesh up --join`)
     MESH_LOG_FORMAT    json, unless the caller says   MESH_FD_<PORT>  a listening TCP socket, inherited
     MESH_STATE         state.json of the cluster      MESH_CLUSTER_RUN  whose process it is: leave it alone
 
@@ -15,7 +16,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mesh.cluster.ports import HOST
+from mesh.cluster.place import ALONE, Place
+from mesh.discovery.address import format_address
 
 FD_PREFIX = "MESH_FD_"
 # Files are read by machines as well as people, so instances log JSON; Python must not keep a page of output to itself.
@@ -23,14 +25,22 @@ DEFAULTS = {"MESH_LOG_FORMAT": "json", "PYTHONUNBUFFERED": "1"}
 
 
 def contract(
-    service: str, instance: str, ports: tuple[int, ...], registry: str, data_dir: Path, state_file: Path
+    service: str,
+    instance: str,
+    ports: tuple[int, ...],
+    registry: str,
+    data_dir: Path,
+    state_file: Path,
+    place: Place = ALONE,
 ) -> dict[str, str]:
     """The variables above, but for the sockets."""
+    known = {"MESH_ADVERTISE": format_address(place.advertise, ports[0])} if place.shared else {}
     return {
+        **known,
         "MESH_NAME": service,
-        "MESH_INSTANCE": instance,
-        "MESH_LISTEN": f"{HOST}:{ports[0]}",
-        "MESH_ADMIN": f"{HOST}:{ports[1]}",
+        "MESH_INSTANCE": place.name_of(instance, ports[0]),
+        "MESH_LISTEN": format_address(place.bind, ports[0]),
+        "MESH_ADMIN": format_address(place.bind, ports[1]),
         "MESH_REGISTRY": registry,
         "MESH_DATA_DIR": str(data_dir),
         "MESH_STATE": str(state_file),

@@ -8,17 +8,20 @@ from __future__ import annotations
 import asyncio
 
 from mesh.cluster.instance import Change, Instance, State
+from mesh.cluster.place import ALONE, Place
 from mesh.discovery import Instance as Entry
 from mesh.discovery import Registration, Registry
+from mesh.discovery.address import format_address
 
 META = {"protocol": "tchannel", "node": "mesh up"}
 
 
 class Foreign:
-    """Follows the changes of instances and their entries in `registry`."""
+    """Follows the changes of instances and their entries in `registry`, under the address of `place`."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, place: Place = ALONE) -> None:
         self._registry = registry
+        self._place = place
         self._registrations: dict[str, Registration] = {}
         self._turns: dict[str, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -45,9 +48,14 @@ class Foreign:
         async with self._turns.setdefault(instance.name, asyncio.Lock()):
             entered = self._registrations.get(instance.name)
             if instance.state is State.READY and entered is None:
-                host, _, port = instance.listen.rpartition(":")
-                entry = Entry(instance.service, instance.name, host, int(port), meta=META)
-                self._registrations[instance.name] = await self._registry.register(entry)
+                self._registrations[instance.name] = await self._enter(instance)
             elif instance.state is not State.READY and entered is not None:
                 del self._registrations[instance.name]
                 await entered.withdraw()
+
+    async def _enter(self, instance: Instance) -> Registration:
+        host, port = self._place.advertise, instance.ports[0]
+        entry = Entry(instance.service, self._place.name_of(instance.name, port), host, port, meta=META)
+        # A Consul that others keep would list it for ever, should this machine lose its power.
+        check = f"tcp://{format_address(host, port)}" if self._place.shared else None
+        return await self._registry.register(entry, health_url=check)

@@ -20,6 +20,7 @@ from mesh.cluster.ports import HOST, Ports
 from mesh.cluster.probes import Probe
 from mesh.cluster.process import Process, describe_exit
 from mesh.cluster.restarts import Restarts
+from mesh.discovery.address import format_address
 
 # A starting process is asked ten times a second, so that a start is seen at once; a ready one every second.
 STARTING_POLL_S = 0.1
@@ -69,6 +70,7 @@ class Spec:
     name: str = ""
     number: int = 0  # of the service's instances, from 1
     again: Callable[[str], Spec] | None = None
+    host: str = HOST  # where this machine reaches its ports
 
 
 @dataclass(slots=True)
@@ -148,11 +150,11 @@ class Instance:
 
     @property
     def listen(self) -> str:
-        return f"{HOST}:{self.ports[0]}" if self.ports else ""
+        return format_address(self.spec.host, self.ports[0]) if self.ports else ""
 
     @property
     def admin(self) -> str:
-        return f"{HOST}:{self.ports[1]}" if self.ports and self.spec.has_admin else ""
+        return format_address(self.spec.host, self.ports[1]) if self.ports and self.spec.has_admin else ""
 
     @property
     def wanted(self) -> bool:

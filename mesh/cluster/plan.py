@@ -9,13 +9,14 @@ import enum
 import re
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from mesh.config import ConfigError, build
+from mesh.config.builder import nearest
 
 CONSUL_ID = "consul"  # the agent's place among the instances; no service may be called so
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")  # a folder, a log file and a part of an environment variable
@@ -75,9 +76,21 @@ class ServiceConfig:
 
 @dataclass(frozen=True, slots=True)
 class ConsulConfig:
-    """`enabled = false` (or `mesh up --no-consul`): the peers file serves as the registry."""
+    """`enabled = false` (or `mesh up --no-consul`): the peers file serves as the registry.
+
+    With `join` no agent is started: these, of one shared cluster, are asked instead. A token never stands here.
+    """
 
     enabled: bool = True
+    join: tuple[str, ...] = ()  # [https://]HOST[:PORT], the nearest first
+    token_file: str = ""  # relative to cluster.toml, as is ca_file
+    ca_file: str = ""
+
+    def __post_init__(self) -> None:
+        if self.join and not self.enabled:
+            raise ValueError("join names a Consul and enabled = false wants none: state one of the two")
+        if not self.join and (self.token_file or self.ca_file):
+            raise ValueError("token_file and ca_file are for a Consul that others run: they go with join")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +114,7 @@ class ClusterConfig:
     consul: ConsulConfig = ConsulConfig()
     restart: RestartConfig = RestartConfig()
     services: Mapping[str, ServiceConfig] = field(default_factory=dict)
+    advertise: str = ""  # an address or an interface of this machine; with `join` only
     # Until every instance is ready. Python and its imports take a second on an idle machine; all start at once.
     ready_timeout_s: float = _between(60.0, 0.1, 3600.0)
 
@@ -115,6 +129,21 @@ class ClusterConfig:
 
     def without_consul(self) -> ClusterConfig:
         return replace(self, consul=ConsulConfig(enabled=False))
+
+    def joining(self, addresses: tuple[str, ...], advertise: str = "") -> ClusterConfig:
+        """The same beside others on a shared Consul; what is empty stays as the file has it."""
+        consul = replace(self.consul, enabled=True, join=addresses) if addresses else self.consul
+        return replace(self, consul=consul, advertise=advertise or self.advertise)
+
+    def only(self, names: Collection[str]) -> ClusterConfig:
+        """The plan with these services alone. Raises ConfigError for a name that it does not have."""
+        for name in names:
+            if name not in self.services:
+                near = nearest(name, self.services)
+                hint = f"did you mean {near!r}?" if near else f"it has {', '.join(self.services)}"
+                raise ConfigError(f"there is no service {name!r} in the plan; {hint}")
+        kept = {name: service for name, service in self.services.items() if name in names}
+        return replace(self, services=kept)
 
 
 def load(path: Path) -> ClusterConfig:

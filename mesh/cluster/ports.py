@@ -20,10 +20,12 @@ BACKLOG = 1024  # connections wait here while every instance of a gateway restar
 
 
 class Ports:
-    """Gives out free loopback ports, none twice while it is in use here or in another cluster."""
+    """Gives out free ports of `host`, none twice while it is in use here or in another cluster of this machine."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, host: str = HOST) -> None:
         self._rng = rng
+        self._host = host
+        self._family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._reserved: dict[int, socket.socket] = {}
 
     def take(self) -> int:
@@ -33,11 +35,11 @@ class Ports:
             reservation = _reserve(port)
             if reservation is None:
                 continue
-            if _is_free(port):
+            if self._is_free(port):
                 self._reserved[port] = reservation
                 return port
             reservation.close()
-        raise OSError(f"no free TCP port found between {LOWEST} and {HIGHEST} on {HOST} in {TRIES} tries")
+        raise OSError(f"no free TCP port found between {LOWEST} and {HIGHEST} on {self._host} in {TRIES} tries")
 
     def give_back(self, *ports: int) -> None:
         for port in ports:
@@ -51,10 +53,10 @@ class Ports:
         """A listening socket for children to inherit."""
         for _ in range(TRIES):
             port = self.take()
-            shared = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            shared = socket.socket(self._family, socket.SOCK_STREAM)
             try:
                 shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                shared.bind((HOST, port))
+                shared.bind((self._host, port))
                 shared.listen(BACKLOG)
             except OSError:  # taken since it was looked at
                 shared.close()
@@ -62,7 +64,15 @@ class Ports:
                 continue
             shared.setblocking(False)
             return shared
-        raise OSError(f"no port on {HOST} could be bound in {TRIES} tries")
+        raise OSError(f"no port on {self._host} could be bound in {TRIES} tries")
+
+    def _is_free(self, port: int) -> bool:
+        with socket.socket(self._family, socket.SOCK_STREAM) as probe:
+            try:
+                probe.bind((self._host, port))  # without SO_REUSEADDR: a port in TIME_WAIT counts as taken
+            except OSError:
+                return False
+        return True
 
 
 def _reserve(port: int) -> socket.socket | None:
@@ -73,12 +83,3 @@ def _reserve(port: int) -> socket.socket | None:
         reservation.close()
         return None
     return reservation
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        try:
-            probe.bind((HOST, port))  # without SO_REUSEADDR: a port in TIME_WAIT counts as taken
-        except OSError:
-            return False
-    return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from tornado.httpclient import AsyncHTTPClient, HTTPError, HTTPResponse
 from tornado.netutil import Resolver
@@ -27,7 +27,7 @@ class Literal(Resolver):
     async def resolve(
         self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[tuple[int, tuple[str, int]]]:
-        return [(socket.AF_INET, (host, port))]
+        return [(socket.AF_INET6 if ":" in host else socket.AF_INET, (host, port))]
 
 
 def new_http_client() -> AsyncHTTPClient:
@@ -35,9 +35,10 @@ def new_http_client() -> AsyncHTTPClient:
     return AsyncHTTPClient(force_instance=True, max_clients=256, max_body_size=MAX_BODY, resolver=Literal())
 
 
-async def fetch(http: AsyncHTTPClient, url: str) -> tuple[int, bytes]:
+async def fetch(http: AsyncHTTPClient, url: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
     """Status and body; status 0 and the reason as the body when there was no answer."""
-    asked = http.fetch(url, raise_error=False, connect_timeout=PROBE_S, request_timeout=PROBE_S)
+    given = dict(headers or {})
+    asked = http.fetch(url, raise_error=False, headers=given, connect_timeout=PROBE_S, request_timeout=PROBE_S)
     asked.add_done_callback(_seen)
     try:
         # Shielded: Tornado logs an error for a request whose asker was cancelled; left alone it ends within PROBE_S.

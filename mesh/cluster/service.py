@@ -16,9 +16,10 @@ from tornado.httpclient import AsyncHTTPClient
 
 from mesh.cluster import environment, plan, probes
 from mesh.cluster.instance import Launch, Spec
+from mesh.cluster.place import Place
 from mesh.cluster.plan import ClusterConfig, Ready
-from mesh.cluster.ports import HOST
 from mesh.cluster.rundir import RunDirectory
+from mesh.discovery.address import format_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Surroundings:
     run: RunDirectory
     http: AsyncHTTPClient
     registry: Callable[[], str]
+    place: Place
 
 
 def spec(
@@ -47,9 +49,8 @@ def spec(
     id = f"{service}-{number}"
 
     def launch(ports: tuple[int, ...]) -> Launch:
-        own = environment.contract(
-            service, name or id, ports, around.registry(), around.run.data_of(service), around.run.state_file
-        )
+        data_dir, state_file = around.run.data_of(service), around.run.state_file
+        own = environment.contract(service, name or id, ports, around.registry(), data_dir, state_file, around.place)
         fds = {environment.fd_variable(port): str(shared.fileno()) for port, shared in sockets.items()}
         return Launch(
             command=plan.fill(config.command_of(service), environment.placeholders(own)),
@@ -60,10 +61,11 @@ def spec(
 
     def probe(ports: tuple[int, ...]) -> probes.Probe:
         if config.ready is Ready.TCP:
-            return probes.tcp(HOST, ports[0])
-        return probes.health(around.http, f"{HOST}:{ports[1]}")
+            return probes.tcp(around.place.reach, ports[0])
+        return probes.health(around.http, format_address(around.place.reach, ports[1]))
 
     def again(name: str) -> Spec:
         return spec(around, cluster, service, number, sockets, name)
 
-    return Spec(id, service, 2, config.drain_s, launch, probe, name=name, number=number, again=again)
+    host = around.place.reach
+    return Spec(id, service, 2, config.drain_s, launch, probe, name=name, number=number, again=again, host=host)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mesh.admin.server import Remote
 from mesh.admin.watchdog import WatchdogSettings
 from mesh.config.secret import MASK, Secret
 from mesh.logs import LogSettings
@@ -62,6 +63,8 @@ class Config:
     listen: str = field(default="127.0.0.1:0", metadata={"check": check_address})
     # Loopback: stacks and configuration are for whoever is on the machine. "off" for no admin side at all.
     admin: str | None = field(default="127.0.0.1:0", metadata={"check": _check_admin})
+    # Of an admin side that does listen for others: health and metrics, or all of it.
+    admin_remote: Remote = Remote.HEALTH
     # What the registry tells callers, where it differs from `listen` (containers, NAT).
     advertise: str | None = field(default=None, metadata={"check": _check_advertise})
     registry: str | None = None

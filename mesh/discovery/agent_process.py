@@ -22,6 +22,7 @@ from typing import Any
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 
+HOST = "127.0.0.1"
 START_TIMEOUT_S = 20.0  # a leader stands after 0.2 s here; a machine full of tests takes seconds
 STOP_TIMEOUT_S = 5.0  # a clean stop takes 50 ms; after this it is killed
 START_ATTEMPTS = 3  # a port found free may be gone when the agent binds it
@@ -141,8 +142,7 @@ class ConsulAgent:
 
     def _launch(self) -> None:
         configuration = self._data_dir / "agent.json"
-        with open(os.open(configuration, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            json.dump(self._settings(), file, indent=1)
+        write_settings(configuration, self._settings())
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [self._binary, "agent", *(["-dev"] if self._dev else []), "-config-file", str(configuration)],
@@ -155,18 +155,7 @@ class ConsulAgent:
             )
 
     def _settings(self) -> dict[str, Any]:
-        settings: dict[str, Any] = {
-            "node_name": self.name,
-            "bind_addr": "127.0.0.1",
-            "client_addr": "127.0.0.1",
-            "ports": {**self._ports, "https": -1, "dns": -1, "grpc": -1, "serf_wan": -1},
-            "log_level": "warn",
-            "disable_update_check": True,  # it would call its vendor
-            "connect": {"enabled": False},
-            "limits": {"http_max_conns_per_client": CONNECTIONS_PER_CLIENT},
-            # One server alone cannot be out-voted: the short election timers only make the start faster.
-            "performance": {"raft_multiplier": 1},
-        }
+        settings = agent_settings(self.name, self._ports)
         if not self._dev:
             settings |= {"server": True, "bootstrap_expect": 1, "data_dir": str(self._data_dir / "data")}
         return settings | self._config
@@ -204,6 +193,29 @@ class ConsulAgent:
         announced = [number for number, line in enumerate(lines) if line.startswith("==>")]
         end = lines[announced[-1] :] if announced else lines
         return " ".join(line for line in end[:5] if line) or "its log is empty"
+
+
+def agent_settings(name: str, ports: Mapping[str, int]) -> dict[str, Any]:
+    """The configuration of an agent for this machine alone; `ports` are its `http`, `server` and `serf_lan`."""
+    return {
+        "node_name": name,
+        "bind_addr": HOST,
+        "client_addr": HOST,
+        "ports": {**ports, "https": -1, "dns": -1, "grpc": -1, "serf_wan": -1},
+        "log_level": "warn",
+        "disable_update_check": True,  # it would call its vendor
+        "connect": {"enabled": False},
+        "limits": {"http_max_conns_per_client": CONNECTIONS_PER_CLIENT},
+        # One server alone cannot be out-voted: the short election timers only make the start faster.
+        "performance": {"raft_multiplier": 1},
+    }
+
+
+def write_settings(path: Path, settings: Mapping[str, Any]) -> None:
+    """Writes an agent's configuration file, readable by its owner only: a token may stand in it."""
+    with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o600)  # a file that was there keeps its mode otherwise
+        json.dump(settings, file, indent=1)
 
 
 def _die_with_parent() -> Callable[[], None] | None:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from tornado.netutil import Resolver
 
 from mesh.call.clock import Clock, LoopClock
-from mesh.discovery.address import format_address, parse_address
+from mesh.discovery.address import parse_address
 from mesh.discovery.consul_registry import ConsulRegistry
 from mesh.discovery.file_registry import FileRegistry
 from mesh.discovery.peers_file import SUFFIXES
@@ -24,7 +24,7 @@ FORMS = (
     "consul://HOST:PORT,...[?dc=NAME&token_file=PATH&wait_s=SECONDS], consul+https://HOST:PORT,...[?ca_file=PATH], "
     "file://PATH.toml (or .json), static://HOST:PORT,..."
 )
-TOKEN_ENV = "CONSUL_HTTP_TOKEN"
+TOKEN_ENVS = ("MESH_CONSUL_TOKEN", "CONSUL_HTTP_TOKEN")  # the second is Consul's own
 MAX_TOKEN_BYTES = 4096
 MAX_AGENTS = 9  # a cluster has three to seven servers; each one away costs a request 2 s before the next is asked
 
@@ -43,10 +43,10 @@ def open_registry(
 ) -> Registry:
     """The registry at `url`; enter it with `async with`. Opens no connection yet; needs a running loop.
 
-    Several addresses of a Consul are agents of one cluster, the nearest first: when one does not answer the next is asked.
-    `token` is Consul's ACL token; without it `token_file` in the URL, then the environment's CONSUL_HTTP_TOKEN counts.
-    `zone` is where this process runs: what it registers is there. `resolver` looks up Consul's host name. Raises
-    ValueError for an address that makes no sense.
+    Several addresses of a Consul are agents of one cluster, the nearest first: when one does not answer, the next is
+    asked. `token` is Consul's ACL token; without it `token_file` in the URL, then the environment's MESH_CONSUL_TOKEN or
+    CONSUL_HTTP_TOKEN counts. `zone` is where this process runs: what it registers is there. `resolver` looks up Consul's
+    host name. Raises ValueError for an address that makes no sense.
     """
     scheme, separator, rest = url.partition("://")
     clock = clock or LoopClock()
@@ -71,7 +71,7 @@ def _consul(
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     if "@" in parts.netloc or "token" in options:
-        raise ValueError(f"a token does not belong into a registry's address; use {TOKEN_ENV} or ?token_file=PATH")
+        raise ValueError(f"a token does not belong into a registry's address; use {TOKEN_ENVS[0]} or ?token_file=PATH")
     if parts.path not in ("", "/") or parts.fragment:
         raise ValueError(f"a Consul address is consul://HOST:PORT,...[?...], not {url!r}")
     addresses = consul_addresses(parts.netloc)
@@ -84,9 +84,7 @@ def _consul(
         raise ValueError(f"unknown option {sorted(options)[0]!r} of a Consul address; known are {known}")
     if ca_file is not None and not Path(ca_file).is_file():
         raise ValueError(f"there is no file {ca_file} with the certificate authority")
-    if token is None and token_file is not None:
-        token = _read_token(Path(token_file))
-    token = token or os.environ.get(TOKEN_ENV) or None
+    token = _token(token, token_file)
     apis = [
         ConsulApi(host, port, token=token, dc=dc, wait_s=wait_s, tls=tls, ca_file=ca_file, resolver=resolver)
         for host, port in addresses
@@ -105,6 +103,17 @@ def consul_addresses(text: str) -> tuple[tuple[str, int], ...]:
     if len(found) > MAX_AGENTS:
         raise ValueError(f"{len(found)} Consul addresses; {MAX_AGENTS} are enough")
     return tuple(dict.fromkeys(found))
+
+
+def token_for(url: str, given: str | None = None) -> str | None:
+    """The ACL token that requests to this Consul carry. Raises ValueError for a file that holds none."""
+    return _token(given, dict(parse_qsl(urlsplit(url).query)).get("token_file"))
+
+
+def _token(given: str | None, file: str | None) -> str | None:
+    if given is None and file is not None:
+        return _read_token(Path(file))
+    return given or next((os.environ[name] for name in TOKEN_ENVS if os.environ.get(name)), None)
 
 
 def _seconds(text: str) -> float:

@@ -277,7 +277,9 @@ class Node:
                 config=self.config.to_public_dict,
             )
             routes = (Route("/debug/usage", "who uses what is deprecated", lambda: json_answer(self._usage.page())),)
-            self.admin = await self._outer.enter_async_context(Admin(self.config.admin, sources, routes=routes))
+            self.admin = await self._outer.enter_async_context(
+                Admin(self.config.admin, sources, routes=routes, remote=self.config.admin_remote)
+            )
         if self.config.watchdog.threshold_ms and not getattr(asyncio.get_running_loop(), "virtual_time", False):
             await self._outer.enter_async_context(Watchdog(self.config.watchdog, metrics=self.metrics))
         await self._parts.enter()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from mesh.admin import Check
 from mesh.config import Config
 from mesh.contract.model import Service
 from mesh.discovery import Instance, Registration, Registry
+from mesh.discovery.address import format_address
 from mesh.net import split_address
 
 
@@ -34,7 +37,8 @@ class Presence:
     ) -> None:
         """Enters each service under its name. Returns also when the registry is away; it is told to /health then."""
         host, port = split_address(address)
-        health_url = f"http://{admin}/health" if admin else None
+        admin = _known_to_others(admin, host) if admin else None
+        health_url = _health_url(registry.url, address, admin)
         for name, service in services.items():
             instance = Instance(
                 name,
@@ -61,6 +65,37 @@ class Presence:
             f"registered:{name}": Check(registration.registered, registration.detail)
             for name, registration in self._registrations.items()
         }
+
+
+def _known_to_others(admin: str, host: str) -> str:
+    """The admin side's address: where it listens on all, the one that the node is known under."""
+    listening, port = split_address(admin)
+    return format_address(host, port) if ipaddress.ip_address(listening).is_unspecified else admin
+
+
+def _health_url(registry: str, address: str, admin: str | None) -> str | None:
+    """What the registry is to ask. An agent on another machine gets to no admin side on loopback, but to the RPC port;
+    not asked at all it would list a machine without power for ever.
+    """
+    if admin is None:
+        return None
+    if _on_loopback(admin) and not _on_loopback(address) and not _local(registry):
+        return f"tcp://{address}"
+    return f"http://{admin}/health"
+
+
+def _local(registry: str) -> bool:
+    """Whether the registry at this URL is on this machine for sure."""
+    hosts = urlsplit(registry).netloc.split(",")
+    return registry.startswith("file:") or all(_on_loopback(host) for host in hosts)
+
+
+def _on_loopback(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _id(service: str, instance: str) -> str:
