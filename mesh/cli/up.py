@@ -49,7 +49,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--join",
         metavar="HOST:PORT,...",
         type=_addresses,
-        help="a shared Consul in place of its own, the nearest agent first; https://... for TLS; token: MESH_CONSUL_TOKEN",
+        help="a shared Consul in place of its own, the nearest agent first; https:// for TLS; MESH_CONSUL_TOKEN",
     )
     up.add_argument(
         "--advertise",

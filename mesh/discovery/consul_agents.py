@@ -16,7 +16,7 @@ from mesh.call.clock import Clock
 from mesh.discovery.answer import Answer
 from mesh.discovery.registry import Instance, RegistryError, RegistryRefused
 
-TIDY_EVERY_S = 10.0  # how often an agent that is away is asked whether it is back; its own clean-up takes a minute
+TIDY_EVERY_S = 5.0  # how often an agent that is away is asked whether it is back; its own clean-up takes a minute
 TIDY_S = 1.0  # how long that may hold up the check of an entry; an agent that is back answers in milliseconds
 LEADER_EVERY_S = 3.0  # an election takes 2 to 18 s: who asks for its end more often learns nothing
 

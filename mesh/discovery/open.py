@@ -44,9 +44,9 @@ def open_registry(
     """The registry at `url`; enter it with `async with`. Opens no connection yet; needs a running loop.
 
     Several addresses of a Consul are agents of one cluster, the nearest first: when one does not answer, the next is
-    asked. `token` is Consul's ACL token; without it `token_file` in the URL, then the environment's MESH_CONSUL_TOKEN or
-    CONSUL_HTTP_TOKEN counts. `zone` is where this process runs: what it registers is there. `resolver` looks up Consul's
-    host name. Raises ValueError for an address that makes no sense.
+    asked. `token` is Consul's ACL token; without it `token_file` in the URL, then the environment's MESH_CONSUL_TOKEN
+    or CONSUL_HTTP_TOKEN counts. `zone` is where this process runs: what it registers is there. `resolver` looks up
+    Consul's host name. Raises ValueError for an address that makes no sense.
     """
     scheme, separator, rest = url.partition("://")
     clock = clock or LoopClock()

@@ -139,5 +139,5 @@ class ConsulRegistration:
                 return
             await self._api.register(self.instance, self._health_url)
         if self._entered_once:
-            log.warning("the registry had forgotten %s; it is registered again", self.instance.id)
+            log.warning("%s was no longer in the registry; it is registered again", self.instance.id)
         self._entered_once = True

@@ -242,3 +242,29 @@ def test_one_path_one_page(state: State) -> None:
     sources = AdminSources(state.health, CollectorRegistry(), dict, dict, dict)
     with pytest.raises(ValueError, match="has a page /health already"):
         Admin("127.0.0.1:0", sources, routes=(Route("/health", "x", lambda: json_answer(1)),))
+
+
+@pytest.fixture
+async def open_admin(state: State) -> AsyncIterator[Admin]:
+    """One that listens on every address of the machine."""
+    sources = AdminSources(state.health, CollectorRegistry(), dict, dict, dict)
+    async with Admin("0.0.0.0:0", sources) as admin:
+        yield admin
+
+
+async def test_other_machines_see_health_and_metrics_only(open_admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_from_this_machine", lambda request: False)
+    for path in ("/health", "/health/live", "/metrics"):
+        assert (await _ask(open_admin, path, host="pricing.internal"))[0] == 200
+    for path in ("/", "/debug/config", "/debug/stack", "/debug/peers", "/debug/connections", "/no-such-page"):
+        status, _, body = await _ask(open_admin, path)
+        assert status == 403
+        assert b"for this machine only" in body
+    open_admin._remote = server.Remote.ALL
+    assert (await _ask(open_admin, "/debug/config", host="pricing.internal"))[0] == 200
+
+
+async def test_this_machine_sees_all_but_no_web_page_does(open_admin: Admin) -> None:
+    """A web page can let a name of its own stand for this machine's address."""
+    assert (await _ask(open_admin, "/debug/config"))[0] == 200
+    assert (await _ask(open_admin, "/debug/config", host="evil.example"))[0] == 403

@@ -344,7 +344,7 @@ async def test_a_forgotten_registration_is_made_again(lines: Callable[[], list[s
         api.restart_empty()
         await asyncio.sleep(CHECK_EVERY_S * 1.5)
         assert list(api.catalogue) == ["pricing-1"]
-        assert lines() == ["the registry had forgotten pricing-1; it is registered again"]
+        assert lines() == ["pricing-1 was no longer in the registry; it is registered again"]
 
 
 @virtual_time

@@ -44,6 +44,8 @@ def test_what_is_no_address_is_refused(text: str) -> None:
         ("consul://[::1]:8500/", "consul://[::1]:8500"),
         ("consul://[::1]", "consul://[::1]:8500"),
         ("consul://127.0.0.1:8500?dc=east&wait_s=5", "consul://127.0.0.1:8500"),
+        ("consul://a,b:8501,[::1],a:8500", "consul://a:8500,b:8501,[::1]:8500"),
+        ("consul+https://a:8501,b:8501?dc=east", "consul+https://a:8501,b:8501"),
         ("static://127.0.0.1:1,127.0.0.1:2", "static://127.0.0.1:1,127.0.0.1:2"),
     ],
 )
@@ -65,6 +67,10 @@ async def test_every_form_opens(url: str, shown: str) -> None:
         ("consul://127.0.0.1:1?wait_s=0.5", "wait_s is a number of seconds from 1 to 600"),
         ("consul://127.0.0.1:1?wait_s=nan", "wait_s"),
         ("consul://127.0.0.1:1?token_file=/does/not/exist", "cannot read the token file"),
+        ("consul://127.0.0.1:1?ca_file=/x", "unknown option 'ca_file'"),
+        ("consul+https://127.0.0.1:1?ca_file=/does/not/exist", "there is no file /does/not/exist"),
+        ("consul://a,,b", "HOST:PORT"),
+        ("consul://" + ",".join("abcdefghij"), "10 Consul addresses"),
         ("static://", "names no HOST:PORT"),
         ("static://127.0.0.1", "HOST:PORT"),
         ("file:///tmp/peers.yaml", "ends in .toml or .json"),
@@ -79,7 +85,7 @@ async def test_what_makes_no_sense_is_refused_with_what_is_allowed(url: str, rea
 
 @pytest.mark.parametrize("url", [f"consul://{TOKEN}@127.0.0.1:1", f"consul://127.0.0.1:1?token={TOKEN}"])
 async def test_a_token_in_an_address_is_refused_without_repeating_it(url: str) -> None:
-    with pytest.raises(ValueError, match="CONSUL_HTTP_TOKEN") as caught:
+    with pytest.raises(ValueError, match="MESH_CONSUL_TOKEN") as caught:
         open_registry(url)
     assert TOKEN not in str(caught.value)
 
