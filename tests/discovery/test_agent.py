@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mesh.cli import consul as command
-from mesh.discovery import agent, apt
+from mesh.discovery import apt, program
 from mesh.discovery.agent import ConsulUnavailable, default_cache, find_consul, version_of
 from mesh.discovery.apt import AptError, Archive, archives, fetch_package
 
@@ -107,7 +107,7 @@ def fake_apt(tools: Path, log: Path, *, says: str = "Consul v1.8.7") -> None:
 def test_a_binary_counts_only_if_it_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, version: str | None
 ) -> None:
-    monkeypatch.setattr(agent, "VERSION_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(program, "VERSION_TIMEOUT_S", 0.5)
     assert version_of(script(tmp_path / "consul", text)) == version
     assert version_of(tmp_path / "none") is None
 
@@ -246,7 +246,7 @@ def test_two_at_once_fetch_once(tools: Path, tmp_path: Path, capfd: pytest.Captu
 def test_a_lock_that_is_never_released_is_given_up(
     tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent, "LOCK_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(program, "LOCK_TIMEOUT_S", 0.3)
     (tmp_path / "cache").mkdir()
     holder = (
         "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.flock(f, 2); print('held', flush=True); sys.stdin.read()"

@@ -125,7 +125,7 @@ class Change:
     method: str  # `Pricing::quote`: the first of `methods`
     struct: str  # struct, union, exception or enum
     field: str  # field, parameter, line of `throws`, member, constant or typedef
-    path: str  # from the method to the place: `request.stops[].place.lat`, `result.km`
+    path: str  # from the method to the place, as `request.stops[].place.lat` or `result.km`; else what it is about
     old: str
     new: str
     message: str  # one line: where, what it was, what it is, and what comes of it

@@ -162,6 +162,8 @@ def _of_service(service: Service, method: Method | None, found: Finding) -> Chan
     where = f"{service.registry_name}: {f'service {service.name}' if method is None else method.wire_name}"
     throws = found.code.startswith("throws-")
     path = "result" if found.code == "result-changed" else f"throws.{found.field}" if throws else found.field
+    if method is None:
+        path = service.name
     return _change(
         found,
         service.contract,

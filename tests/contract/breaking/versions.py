@@ -33,8 +33,6 @@ def changes(folder: Path, old: str, new: str, pairing: Pairing = Pairing.EITHER)
 
 def said(change: Change) -> str:
     """`LEVEL CODE PLACE`, as the table has it."""
-    place = change.struct or change.method or (change.old or change.new if change.service else "")
-    if change.code.endswith("-changed") and change.service and not change.method:
-        place = "S"
+    place = change.struct or change.method or change.path
     field = change.field if change.field != place else ""
     return f"{change.level} {change.code} {'.'.join(filter(None, (place, field)))}"
