@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 
-from mesh.cli import idl_diff, idl_pull, idl_usage
+from mesh.cli import idl_breaking, idl_diff, idl_pull, idl_usage
 from mesh.contract.lint import lint
 from mesh.contract.problem import ContractError, Level
 from mesh.contract.stubfiles import StubState, build_stubs
@@ -32,7 +32,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _include_dirs(build)
     build.set_defaults(run=run_build)
 
-    for module in (idl_diff, idl_pull, idl_usage):
+    for module in (idl_breaking, idl_diff, idl_pull, idl_usage):
         module.register(commands)
 
 
