@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from mesh.call import Declared, Outcome, Reply, outcome_label
+from mesh.call import Declared, Outcome, Reply, debug, outcome_label
 from mesh.call import context as scopes
 from mesh.call.trace import Trace, root
 from mesh.cli import contracts, where
@@ -47,6 +47,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--header", metavar="K=V", action="append", default=[], help="an application header; repeatable"
     )
     parser.add_argument("--timeout", metavar="MS", type=_milliseconds, help="default: the contract's timeout_ms")
+    parser.add_argument(
+        "--debug",
+        dest="debug_mark",
+        action="store_true",
+        help="no deadline, with a service under mesh dev --debug: for breakpoints",
+    )
     parser.add_argument("--caller", default=CALLER, help=f"the name to call under (default {CALLER})")
     parser.add_argument("--example", action="store_true", help="print a JSON body for the method and do not call it")
     parser.add_argument("--full", action="store_true", help="with --example: optional fields too")
@@ -72,9 +78,12 @@ def _milliseconds(text: str) -> float:
 async def run(args: argparse.Namespace) -> int:
     if args.example:
         return await _print_example(args)
+    if args.debug_mark and args.timeout is not None:
+        raise CommandError("--debug gives the call a day, --timeout less: say one of the two")
     trace = root(random.Random())
     try:
-        return await _call(args, trace)
+        with debug.mark() if args.debug_mark else contextlib.nullcontext():
+            return await _call(args, trace)
     except MeshError as error:
         if not args.json:
             raise
@@ -120,9 +129,10 @@ def _scopes(trace: Trace, headers: dict[str, str], timeout_ms: float | None) -> 
 
 def node_for(args: argparse.Namespace, caller: str = CALLER) -> Node:
     """A node that only calls: with a registry unless peers are named."""
+    debugs = getattr(args, "debug_mark", False) or None
     if args.peer:
-        return Node(caller, admin="off")
-    return Node(caller, admin="off", registry=where.open_at(where.registry_at(args)))
+        return Node(caller, admin="off", debug=debugs)
+    return Node(caller, admin="off", debug=debugs, registry=where.open_at(where.registry_at(args)))
 
 
 async def resolve(node: Node, args: argparse.Namespace) -> tuple[Service, Method]:

@@ -60,6 +60,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("MESH_SETTLE_MS", "settle_ms", "how long it still serves after it left the registry"),
     Variable("MESH_THREADS", "threads", "plain def handlers at a time"),
     Variable("MESH_MAX_CALLERS", "max_callers", "callers with a metric label of their own"),
+    Variable("MESH_DEBUG", "debug", "calls that carry the debug mark have no deadline here; not for production"),
     Variable("MESH_LOG_FORMAT", "logs.format", "auto, json or text"),
     Variable("MESH_LOG_LEVEL", "logs.level", "debug, info, warning or error"),
     Variable(

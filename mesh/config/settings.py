@@ -85,6 +85,8 @@ class Config:
     # Names of callers that get a metric label of their own; the rest count as "other". A label value is a time
     # series per method and outcome, and the name is only claimed.
     max_callers: int = field(default=100, metadata={"at_least": 1, "at_most": 10_000})
+    # Calls with the debug mark (mesh/call/debug.py) have no deadline, and a peer that a debugger stopped is waited for.
+    debug: bool = False
     logs: LogSettings = field(default_factory=LogSettings)
     watchdog: WatchdogSettings = field(default_factory=WatchdogSettings)
     wire: Limits = field(default_factory=Limits)

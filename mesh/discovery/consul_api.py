@@ -27,7 +27,7 @@ from mesh.discovery.registry import Instance, RegistryError
 WAIT_S = 30.0  # how long a query may block; a connection that died silently is noticed after about this long
 
 CHECK_INTERVAL = "1s"  # a dead process refuses the next check: callers hear of it within a second
-CHECK_TIMEOUT = "3s"  # a busy machine answers late; only a process that hangs for so long is taken out
+CHECK_TIMEOUT_S = 3.0  # a busy machine answers late; only a process that hangs for so long is taken out
 DEREGISTER_AFTER = "1m"  # the least that Consul allows; a process that lives registers again by itself
 
 MAX_SERVICES = 2000  # `services` asks once per name
@@ -70,6 +70,7 @@ class ConsulApi:
         token: str | None = None,
         dc: str | None = None,
         wait_s: float = WAIT_S,
+        check_timeout_s: float = CHECK_TIMEOUT_S,
         tls: bool = False,
         ca_file: str | None = None,
         resolver: Resolver | None = None,
@@ -78,6 +79,7 @@ class ConsulApi:
         http = _StaleReads(host, port, tls=tls, ca_file=ca_file, resolver=resolver)
         self._consul = _TornadoConsul(host, port, token=token, dc=dc, connect=lambda: http)
         self._wait = f"{wait_s:g}s"
+        self._check_timeout = f"{check_timeout_s:g}s"
 
     async def instances(self, service: str, index: int) -> Answer[tuple[Instance, ...]]:
         """The passing instances; blocks until something is newer than `index` (0: does not)."""
@@ -99,7 +101,7 @@ class ConsulApi:
         """
         check = None
         if health_url is not None:
-            check = _check(health_url)
+            check = _check(health_url, self._check_timeout)
             # Who registers listens already. Without this nobody calls it until the first check has run.
             check["status"] = "passing"
         await self._consul.agent.service.register(
@@ -174,13 +176,13 @@ class ConsulApi:
             return dict(answer.value.get(instance_id) or {})
 
 
-def _check(health_url: str) -> dict[str, Any]:
+def _check(health_url: str, timeout: str) -> dict[str, Any]:
     made: dict[str, Any]
     if health_url.startswith("tcp://"):
         host, port = parse_address(health_url.removeprefix("tcp://"))
-        made = Check.tcp(host, port, CHECK_INTERVAL, timeout=CHECK_TIMEOUT, deregister=DEREGISTER_AFTER)
+        made = Check.tcp(host, port, CHECK_INTERVAL, timeout=timeout, deregister=DEREGISTER_AFTER)
     else:
-        made = Check.http(health_url, CHECK_INTERVAL, timeout=CHECK_TIMEOUT, deregister=DEREGISTER_AFTER)
+        made = Check.http(health_url, CHECK_INTERVAL, timeout=timeout, deregister=DEREGISTER_AFTER)
     return made
 
 

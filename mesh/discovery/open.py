@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tornado.netutil import Resolver
@@ -40,20 +41,30 @@ def open_registry(
     clock: Clock | None = None,
     rng: random.Random | None = None,
     resolver: Resolver | None = None,
+    check_timeout_s: float | None = None,
 ) -> Registry:
     """The registry at `url`; enter it with `async with`. Opens no connection yet; needs a running loop.
 
     Several addresses of a Consul are agents of one cluster, the nearest first: when one does not answer, the next is
     asked. `token` is Consul's ACL token; without it `token_file` in the URL, then the environment's MESH_CONSUL_TOKEN
     or CONSUL_HTTP_TOKEN counts. `zone` is where this process runs: what it registers is there. `resolver` looks up
-    Consul's host name. Raises ValueError for an address that makes no sense.
+    Consul's host name. `check_timeout_s` is how long Consul waits for a registered process to answer its health check.
+    Raises ValueError for an address that makes no sense.
     """
     scheme, separator, rest = url.partition("://")
     clock = clock or LoopClock()
     if not separator:
         raise ValueError(f"no registry address; allowed are {FORMS}")
     if scheme in ("consul", "consul+https"):
-        return _consul(url, token=token, zone=zone, clock=clock, rng=rng or random.Random(), resolver=resolver)
+        return _consul(
+            url,
+            token=token,
+            zone=zone,
+            clock=clock,
+            rng=rng or random.Random(),
+            resolver=resolver,
+            check_timeout_s=check_timeout_s,
+        )
     if scheme == "file":
         return _file(url, unquote(rest), zone=zone, clock=clock)
     if scheme == "static":
@@ -62,11 +73,18 @@ def open_registry(
 
 
 def _consul(
-    url: str, *, token: str | None, zone: str | None, clock: Clock, rng: random.Random, resolver: Resolver | None
+    url: str,
+    *,
+    token: str | None,
+    zone: str | None,
+    clock: Clock,
+    rng: random.Random,
+    resolver: Resolver | None,
+    check_timeout_s: float | None,
 ) -> ConsulRegistry:
     # Only who uses Consul pays for it: py-consul brings in `requests`, a tenth of a second at every start.
     from mesh.discovery.consul_agents import ConsulAgents
-    from mesh.discovery.consul_api import WAIT_S, ConsulApi
+    from mesh.discovery.consul_api import CHECK_TIMEOUT_S, WAIT_S, ConsulApi
 
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -85,10 +103,9 @@ def _consul(
     if ca_file is not None and not Path(ca_file).is_file():
         raise ValueError(f"there is no file {ca_file} with the certificate authority")
     token = _token(token, token_file)
-    apis = [
-        ConsulApi(host, port, token=token, dc=dc, wait_s=wait_s, tls=tls, ca_file=ca_file, resolver=resolver)
-        for host, port in addresses
-    ]
+    more: dict[str, Any] = {"dc": dc, "wait_s": wait_s, "tls": tls, "ca_file": ca_file, "resolver": resolver}
+    more["check_timeout_s"] = CHECK_TIMEOUT_S if check_timeout_s is None else check_timeout_s
+    apis = [ConsulApi(host, port, token=token, **more) for host, port in addresses]
     shown = f"{parts.scheme}://{','.join(api.name for api in apis)}"
     return ConsulRegistry(
         shown, apis[0] if len(apis) == 1 else ConsulAgents(apis, clock=clock), clock=clock, rng=rng, zone=zone

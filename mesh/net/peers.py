@@ -24,11 +24,13 @@ class Peers:
         ssl: ssl.SSLContext | None = None,
         *,
         connected: Callable[[str, Link], None] = lambda address, link: None,
+        connect_s: float = CONNECT_S,
     ) -> None:
         self._network = network
         self._make = make
         self._ssl = ssl
         self._connected = connected
+        self._connect_s = connect_s
         self._links: dict[str, Link] = {}
         self._dialling: dict[str, asyncio.Task[Link]] = {}
         self._shaking: set[str] = set()  # connected, waiting for the other side's handshake
@@ -65,7 +67,7 @@ class Peers:
 
     async def _dial(self, address: str) -> Link:
         try:
-            async with asyncio.timeout(CONNECT_S):
+            async with asyncio.timeout(self._connect_s):
                 link = await self._network.dial(address, self._make, self._ssl)
                 assert isinstance(link, Link)
                 self._shaking.add(address)
@@ -75,7 +77,7 @@ class Peers:
                     link.close("the handshake failed")
                     raise
         except TimeoutError:
-            raise ConnectionError(f"{self.waits_for(address)} within {CONNECT_S:g} s") from None
+            raise ConnectionError(f"{self.waits_for(address)} within {self._connect_s:g} s") from None
         finally:
             self._shaking.discard(address)
         if link.gone.done():

@@ -23,13 +23,15 @@ from prometheus_client import CollectorRegistry
 from mesh import logs
 from mesh.admin import Admin, AdminSources, Health, Route, Watchdog, json_answer
 from mesh.call import Clock, LoopClock, Reply, Stack, TimerWheel
+from mesh.call.debug import CALL_S
 from mesh.config import Config, build, load
 from mesh.contract import service_of
 from mesh.contract.model import Method, Service
 from mesh.contract.typing import ServiceOf
 from mesh.discovery import Registry, open_registry
-from mesh.filters import CallMetrics
-from mesh.net import Arrival, FramedLink, Link, Links, Listener, Network, Peers, Pools, TcpNetwork
+from mesh.filters import CallMetrics, debuggable
+from mesh.net import CONNECT_S, Arrival, FramedLink, Link, Links, Listener, Network, Peers, Pools, TcpNetwork
+from mesh.node import debugging
 from mesh.node.announce import announcement
 from mesh.node.calling import Calling, Protocol
 from mesh.node.drift import Drift
@@ -92,6 +94,8 @@ class Node:
         self._given_clock = clock
         self._rng = rng or random.Random()
         self._limits = limits or self.config.wire
+        if self.config.debug:
+            self._limits = debugging.patient(self._limits)
         self._links = Links()
         self._server_calls = CallMetrics("rpc_server", self.config.max_callers)
         self._client_calls = CallMetrics("rpc_client")
@@ -118,7 +122,12 @@ class Node:
         self._outer = AsyncExitStack()  # what clients and the admin side need; closed last
         if self.registry is None and self.config.registry:
             token = self.config.token.reveal() if self.config.token else None
-            self.registry = open_registry(self.config.registry, token=token, zone=self.config.zone)
+            self.registry = open_registry(
+                self.config.registry,
+                token=token,
+                zone=self.config.zone,
+                check_timeout_s=CALL_S if self.config.debug else None,
+            )
         if self.registry is not None:
             await self._outer.enter_async_context(self.registry)
         self._threads = HandlerThreads(self.config.threads)
@@ -129,7 +138,12 @@ class Node:
         virtual = getattr(asyncio.get_running_loop(), "virtual_time", False)
         self._drift = Drift(Judging(self.name, self.clock, apart=not virtual), self.clock)
         self.metrics.register(self._drift)
-        self._peers = Peers(self._network, lambda: self._link(dialler=True), connected=self._drift.connected)
+        self._peers = Peers(
+            self._network,
+            lambda: self._link(dialler=True),
+            connected=self._drift.connected,
+            connect_s=CALL_S if self.config.debug else CONNECT_S,
+        )
         self._pools = Pools(self._network, self._limits, self.clock, self._links)
         self._calling = Calling(
             **common,
@@ -141,6 +155,9 @@ class Node:
             attempts=self._client_attempts,
             drift=self._drift,
         )
+        if self.config.debug:
+            self.server_stack = debuggable(self.server_stack, self.clock)
+            self.client_stack = debuggable(self.client_stack, self.clock)
         self._state = "open"
         return self
 
@@ -301,6 +318,8 @@ class Node:
                     config=self.config,
                 )
         self._state = "ready"
+        if self.config.debug:
+            debugging.warn(self.name)
         served = ", ".join(self._serving.services) or "nothing"
         log.info("%s is ready: serves %s at %s, admin at %s", self.name, served, self.address,
                  self.admin.address if self.admin else "none")  # fmt: skip

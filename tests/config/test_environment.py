@@ -57,6 +57,7 @@ def test_every_variable_sets_a_setting(variable, tmp_path: Path) -> None:
         "MESH_LOG_FORMAT": "json",
         "MESH_LOG_LEVEL": "error",
         "MESH_WATCHDOG_MS": "77",
+        "MESH_DEBUG": "1",
         "MESH_LISTEN": "127.0.0.1:7001",
         "MESH_ADMIN": "127.0.0.1:7002",
         "MESH_ADVERTISE": "10.0.0.1:7001",
