@@ -2,8 +2,8 @@
 
 namespace py idl.dispatch
 
-include "geo.thrift"
-include "drivers.thrift"
+include "./geo.thrift"
+include "./drivers.thrift"
 
 struct MatchRequest {
   1: required string trip_id (pattern = "[A-Za-z0-9_-]{1,64}")

@@ -2,7 +2,7 @@
 
 namespace py idl.drivers
 
-include "geo.thrift"
+include "./geo.thrift"
 
 typedef string TripId
 typedef string DriverId

@@ -3,7 +3,7 @@
 
 namespace py idl.pricing
 
-include "geo.thrift"
+include "./geo.thrift"
 
 enum Currency {
   CAD = 1

@@ -7,7 +7,7 @@
 
 namespace py idl.trips
 
-include "geo.thrift"
+include "./geo.thrift"
 
 enum TripState {
   REQUESTED = 1
