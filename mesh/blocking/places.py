@@ -8,9 +8,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-_PATCHERS: tuple[tuple[str, str, str, str], ...] = (
-    ("gevent", "gevent.monkey", "is_module_patched", "threading"),
-    ("eventlet", "eventlet.patcher", "is_monkey_patched", "thread"),
+_PATCHERS: tuple[tuple[str, str, str, str, str], ...] = (
+    # With gevent's sockets alone a call works; it holds up the hub, unless the hub's threadpool makes it.
+    ("gevent", "gevent.monkey", "is_module_patched", "threading", ", or patch_all(thread=False, select=False)"),
+    ("eventlet", "eventlet.patcher", "is_monkey_patched", "thread", ""),
 )
 
 
@@ -32,13 +33,12 @@ def inside_a_loop(what: str) -> str | None:
 
 def patched() -> str | None:
     """Why a process whose threads were replaced by green ones cannot run a loop beside them; None in any other."""
-    for name, module, asks, about in _PATCHERS:
-        found = sys.modules.get(module)
-        is_patched: Callable[[str], bool] | None = getattr(found, asks, None)
+    for name, module, asks, about, other_way in _PATCHERS:
+        is_patched: Callable[[str], bool] | None = getattr(sys.modules.get(module), asks, None)
         if is_patched is not None and is_patched(about):
             return (
-                f"{name} has replaced this process's threads, locks and sockets (monkey patching), so that no second "
-                "thread can run the mesh's loop. Use workers with real threads or processes (gunicorn -k gthread or "
-                f"sync, celery -P prefork or threads), or leave thread=False, select=False to {name}'s patching"
+                f"{name} has replaced this process's threads and locks (monkey patching), so that no second thread can "
+                "run the mesh's loop. Use workers with real threads or processes (gunicorn -k gthread or sync, "
+                f"celery -P prefork or threads){other_way}"
             )
     return None

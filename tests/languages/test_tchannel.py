@@ -13,7 +13,8 @@ from idl import pricing as contract
 from tests.languages import others
 from tests.languages.conftest import EXAMPLES, SAID, run, running
 
-pytestmark = pytest.mark.integration
+# The first run on a machine installs, and builds an extension for Python 2.
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(2 * others.INSTALL_TIMEOUT_S)]
 
 
 @dataclass(frozen=True)
