@@ -13,7 +13,7 @@ passed on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mesh.cluster.place import ALONE, Place
@@ -22,6 +22,28 @@ from mesh.discovery.address import format_address
 FD_PREFIX = "MESH_FD_"
 # Files are read by machines as well as people, so instances log JSON; Python must not keep a page of output to itself.
 DEFAULTS = {"MESH_LOG_FORMAT": "json", "PYTHONUNBUFFERED": "1"}
+
+
+# What the supervisor states itself, so that nobody else can: refused in `env` of cluster.toml and in .env.
+OWN = (
+    "MESH_NAME",
+    "MESH_INSTANCE",
+    "MESH_LISTEN",
+    "MESH_ADMIN",
+    "MESH_REGISTRY",
+    "MESH_DATA_DIR",
+    "MESH_STATE",
+    "MESH_CLUSTER_RUN",
+)
+
+
+def check(names: Iterable[str]) -> None:
+    """Raises ValueError for a variable that nobody may set for an instance but its supervisor."""
+    for name in names:
+        if name in OWN or name.startswith(FD_PREFIX):
+            raise ValueError(f"{name} is set by mesh up for every instance; take it out")
+        if not name or "=" in name or "\0" in name:
+            raise ValueError(f"{name!r} can be no variable's name")
 
 
 def contract(

@@ -25,6 +25,9 @@ from mesh.discovery.address import format_address
 # A starting process is asked ten times a second, so that a start is seen at once; a ready one every second.
 STARTING_POLL_S = 0.1
 READY_POLL_S = 1.0
+# Ends that another start cannot better. 78 is EX_CONFIG of sysexits.h, which `mesh.run` ends with on a ConfigError and a
+# program in any language may; 127 is what `launch` and shells say.
+HOPELESS = {78: "its configuration is wrong", 127: "its command cannot be run"}
 UNREADY_AFTER = 2  # refusals in a row: one may be a garbage collection or a full processor
 
 
@@ -118,6 +121,7 @@ class Instance:
         self.state = State.WAITING
         self.pid = 0
         self.restarts = 0
+        self.started_at: float | None = None  # seconds since the epoch; None while nothing runs
         self.detail = ""
         self.ports: tuple[int, ...] = ()
         self.usage = Usage()
@@ -247,7 +251,7 @@ class Instance:
                 guard=self._guard,
                 fds=launch.fds,
             )
-            self.pid = process.pid
+            self.pid, self.started_at = process.pid, time.time()
             self._to(State.STARTING)
             if not self.wanted:  # stopped while it was being started
                 return await process.stop(self.spec.drain_s)
@@ -263,13 +267,12 @@ class Instance:
 
     async def _ended(self, code: int | None) -> None:
         left_behind = self._process.left_behind if self._process is not None else 0
-        self._process, self.pid = None, 0
+        self._process, self.pid, self.started_at = None, 0, None
         if not self.wanted:
             return
+        reason = describe_exit(code) if code is not None else self.detail
         if self.trial:
-            self._unwant()
-            reason = describe_exit(code) if code is not None else self.detail
-            self._to(State.FAILED, reason, tuple(self._output.tail()))
+            self._give_up(reason)
             return
         if self._again:
             self._again = False
@@ -278,14 +281,14 @@ class Instance:
         if not self._ports_proven:  # perhaps somebody else took a port in the same moment
             self._allocator.give_back(*self.ports)
             self.ports = ()
-        reason = describe_exit(code) if code is not None else self.detail
         if left_behind:
             reason += f", {left_behind} processes left behind were killed"
+        if code in HOPELESS:
+            self._give_up(f"{reason}; given up at once: {HOPELESS[code]}")
+            return
         delay_s = self._policy.crashed(time.monotonic())
         if delay_s is None:
-            self._unwant()
-            reason += f"; given up after {self._policy.recent} crashes in a short time"
-            self._to(State.FAILED, reason, tuple(self._output.tail()))
+            self._give_up(f"{reason}; given up after {self._policy.recent} crashes in a short time")
             return
         self._to(State.BACKOFF, f"{reason}; starts again in {delay_s * 1000:.0f} ms", self._news())
         self.restarts += 1
@@ -295,6 +298,10 @@ class Instance:
                 await self._nudged.wait()
         except TimeoutError:
             pass
+
+    def _give_up(self, reason: str) -> None:
+        self._unwant()
+        self._to(State.FAILED, reason, tuple(self._output.tail()))
 
     def _news(self) -> tuple[str, ...]:
         """The last lines, unless the crash before ended with the same one: five stacks in a row hide the first."""

@@ -1,5 +1,8 @@
 """What an instance prints: into a log file of bounded size, the last lines kept for the moment it crashes.
 
+Every line in a file tells when it was printed, so that `mesh logs` can merge them: a node's JSON line by its own `ts`,
+any other by the time, of the same form, that is put in front of it here.
+
 One rule: the reader keeps reading. A full disk costs log lines and never blocks a service on its standard output.
 """
 
@@ -7,7 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +22,7 @@ TAIL_LINES = 12  # what fits above a prompt; a Python traceback's end with its m
 MAX_LINE = 500  # characters of a line shown in the tail; a JSON log line with a stack can be far longer
 MAX_LINE_BYTES = 4 * MAX_LINE  # UTF-8 takes four bytes a character at the most
 CHUNK = 65536
+TIMED = b'{"ts": "'  # how a node's own line begins (mesh.logs)
 
 
 class LogFile:
@@ -26,11 +33,12 @@ class LogFile:
         self._max_bytes = max_bytes
         self._file: BinaryIO | None = None
         self._size = 0
+        self._torn = False  # the disk took only a part: the next line must not be glued to it
 
     def write(self, data: bytes) -> None:
-        """Never raises: what a full disk does not take is lost, and tried again with the next piece."""
+        """Whole lines. Never raises: what a full disk does not take is lost, and tried again with the next piece."""
         try:
-            self._append(data)
+            self._append(b"\n" + data if self._torn else data)
         except OSError:
             self.close()
 
@@ -50,21 +58,34 @@ class LogFile:
         if self._file is None:
             self._file = self._path.open("ab", buffering=0)
             self._size = self._file.tell()
-        self._file.write(data)
-        self._size += len(data)
+        taken = self._file.write(data)
+        self._size += taken
+        self._torn = taken < len(data) and data[:taken][-1:] != b"\n"
 
 
 class Output:
-    """What one process prints."""
+    """What one process prints. `clock` gives seconds since the epoch."""
 
-    def __init__(self, log: LogFile) -> None:
+    def __init__(self, log: LogFile, *, clock: Callable[[], float] = time.time) -> None:
         self._log = log
+        self._clock = clock
+        self._unfinished = b""  # a line whose end has not come yet
         self._partial = b""
         self._lines: deque[str] = deque(maxlen=TAIL_LINES)
 
     def write(self, data: bytes) -> None:
         self._keep_tail(data)
-        self._log.write(data)
+        *lines, rest = (self._unfinished + data).split(b"\n")
+        if len(rest) >= CHUNK:  # no line; it must not be collected without end
+            lines.append(rest)
+            rest = b""
+        self._unfinished = rest
+        self._write_lines(lines)
+
+    def _write_lines(self, lines: list[bytes]) -> None:
+        if lines:
+            now = stamp(self._clock())
+            self._log.write(b"".join((line if line.startswith(TIMED) else now + line) + b"\n" for line in lines))
 
     def tail(self) -> list[str]:
         """The last lines, oldest first."""
@@ -76,13 +97,25 @@ class Output:
         self._lines.clear()
         self._partial = b""
 
+    def end(self) -> None:
+        """The process has printed its last: what came without a line's end is a line, too."""
+        if self._unfinished:
+            self._write_lines([self._unfinished])
+            self._unfinished = b""
+
     def close(self) -> None:
+        self.end()
         self._log.close()
 
     def _keep_tail(self, data: bytes) -> None:
         *lines, partial = (self._partial + data).split(b"\n")
         self._lines.extend(_shown(line) for line in lines[-TAIL_LINES:])
         self._partial = partial[:MAX_LINE_BYTES]
+
+
+def stamp(seconds: float) -> bytes:
+    """What is put in front of a line: `2026-11-22T22:37:27.123Z `, UTC, as a node's own `ts`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3].encode() + b"Z "
 
 
 def _shown(line: bytes) -> str:
@@ -129,3 +162,4 @@ class Pipe:
             if self._read_fd < 0 or not self._readable():
                 break
         self._drop()
+        self._output.end()

@@ -6,15 +6,17 @@ One rule: ports, data and the default name are not in it, so that the same file 
 from __future__ import annotations
 
 import enum
+import os
 import re
 import sys
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from mesh.cluster import dotenv, environment, overlay
 from mesh.config import ConfigError, build
 from mesh.config.builder import nearest
 
@@ -43,6 +45,17 @@ def _check_command(command: tuple[str, ...]) -> None:
             raise ValueError(f"unknown placeholder {{{place}}}; known: {', '.join(PLACEHOLDERS)}")
 
 
+def _check_env(env: Mapping[str, str]) -> None:
+    environment.check(env)
+    for name, value in env.items():
+        if "\0" in value:
+            raise ValueError(f"{name} has a zero byte, which no environment can hold")
+
+
+def _env() -> Any:
+    return field(default_factory=dict, repr=False, metadata={"check": _check_env})
+
+
 def _between(default: float, low: float, high: float) -> Any:
     return field(default=default, metadata={"at_least": low, "at_most": high})
 
@@ -55,7 +68,7 @@ class ServiceConfig:
 
     instances: int = field(default=1, metadata={"at_least": 0, "at_most": 64})  # 64: a port range and a screen
     command: tuple[str, ...] = field(default=(), metadata={"check": _check_command})
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = _env()
     ready: Ready = Ready.HEALTH
     register: bool = False  # for programs that enter themselves in no registry
     shared_ports: tuple[str, ...] = ()
@@ -110,7 +123,7 @@ class ClusterConfig:
     """The whole file."""
 
     name: str = ""
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = _env()
     consul: ConsulConfig = ConsulConfig()
     restart: RestartConfig = RestartConfig()
     services: Mapping[str, ServiceConfig] = field(default_factory=dict)
@@ -146,17 +159,55 @@ class ClusterConfig:
         return replace(self, services=kept)
 
 
-def load(path: Path) -> ClusterConfig:
-    """The plan in `path`. Raises ConfigError with the file, the key and what would have been right."""
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a plan comes from, so that it can be read again while the cluster runs.
+
+    `overlays` as in `overlay`. `outer` is the environment of the supervisor: what stands there wins over .env.
+    """
+
+    path: Path
+    overlays: tuple[str, ...] = ()
+    consul: bool = True  # False: without it, whatever the files say
+    outer: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+
+    def read(self) -> ClusterConfig:
+        """The plan. Raises ConfigError with the file, the key and what would have been right."""
+        config = load(self.path, self.overlays, self.outer)
+        return config if self.consul else config.without_consul()
+
+
+def load(path: Path, overlays: Sequence[str] = (), outer: Mapping[str, str] | None = None) -> ClusterConfig:
+    """The plan in `path` with `overlays` and the .env beside it. Raises ConfigError.
+
+    The variables of .env become the lowest layer of `env`, but for those that `outer` (default: this process's
+    environment) has: those are passed on as they are.
+    """
+    outer = os.environ if outer is None else outer
+    mapping = _table(path)
+    config = build(ClusterConfig, mapping, str(path))
+    for file in overlay.paths(path, overlays):
+        mapping = overlay.merged(mapping, _table(file), str(file))
+        config = build(ClusterConfig, mapping, str(file))  # what was right below it and is wrong now is so because of it
+    beside = path.parent / dotenv.FILE
+    given = dotenv.read(beside, outer)
     try:
-        mapping = tomllib.loads(path.read_text(encoding="utf-8"))
+        environment.check(given)
+    except ValueError as error:
+        raise ConfigError(f"{beside}: {error}") from None
+    below = {name: value for name, value in given.items() if name not in outer}
+    return replace(config, env=MappingProxyType({**below, **config.env}))
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; mesh up wants a cluster.toml, see docs/cluster.md") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: no valid TOML: {error}") from None
-    return build(ClusterConfig, mapping, str(path))
 
 
 def default_name(directory: Path) -> str:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from mesh.config import ConfigError
+
+CONFIGURATION = 78  # EX_CONFIG of sysexits.h
 T = TypeVar("T")
 
 
@@ -20,6 +24,13 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Like `asyncio.run`, on the best loop that is installed."""
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(main)
+    """Like `asyncio.run`, on the best loop that is installed.
+
+    A ConfigError ends the process with its text on stderr and the exit code 78: no supervisor can better it.
+    """
+    try:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            return runner.run(main)
+    except ConfigError as error:
+        print(f"configuration: {error}", file=sys.stderr)
+        raise SystemExit(CONFIGURATION) from None
