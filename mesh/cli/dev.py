@@ -18,8 +18,8 @@ from pathlib import Path
 
 from mesh.cli import exits, up
 from mesh.cli.exits import CommandError, nearest
-from mesh.cluster import Cluster, ClusterConfig, ClusterError, load
-from mesh.cluster.plan import default_name
+from mesh.cluster import Cluster, ClusterConfig, ClusterError
+from mesh.cluster.plan import Source, default_name
 from mesh.dev.display import DevDisplay, display
 from mesh.dev.reload import Reloader
 from mesh.dev.tree import TooManyFiles
@@ -57,17 +57,19 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run_dev(args: argparse.Namespace) -> int:
     """Runs until it is told to stop. Raises ConfigError, CommandError."""
-    config = load(args.file)
-    name = args.name or config.name or default_name(args.file.parent)
-    if args.service is not None:
-        config = only(config, args.service)
-        name = args.name or f"{name[: MAX_NAME - 1 - len(args.service)]}-{args.service}"
-    if args.no_consul:
-        config = config.without_consul()
-    config = for_dev(config, debug=args.debug_mode)
+
+    def alter(config: ClusterConfig) -> ClusterConfig:
+        config = only(config, args.service) if args.service else config
+        config = config.without_consul() if args.no_consul else config
+        return for_dev(config, debug=args.debug_mode)
+
+    source = Source(args.file, alter=alter)
+    name = args.name or source.read().name or default_name(args.file.parent)
+    if args.service is not None and args.name is None:
+        name = f"{name[: MAX_NAME - 1 - len(args.service)]}-{args.service}"
     shown = display(sys.stdout, json_lines=args.json)
     try:
-        return asyncio.run(_Session(config, args.file.parent, name, shown).run())
+        return asyncio.run(_Session(source, name, shown).run())
     except (ClusterError, TooManyFiles) as error:
         raise CommandError(str(error), code=exits.NO) from None
 
@@ -95,8 +97,8 @@ def for_dev(config: ClusterConfig, *, debug: bool) -> ClusterConfig:
 class _Session(up.Session):
     """One `mesh dev`, from the first process to the last."""
 
-    def __init__(self, config: ClusterConfig, directory: Path, name: str, display: DevDisplay) -> None:
-        super().__init__(config, directory, name, [], display)
+    def __init__(self, source: Source, name: str, display: DevDisplay) -> None:
+        super().__init__(source, name, [], display)
         self._reloader = Reloader(self._cluster, display.tell)
 
     async def _inside(self, cluster: Cluster, begun: float) -> int:

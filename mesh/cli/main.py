@@ -18,8 +18,8 @@ import traceback
 from collections.abc import Sequence
 from importlib import metadata
 
-from mesh import logs
-from mesh.cli import call, consul, describe, dev, exits, idl, listing, new, up
+from mesh import logs as logging_setup
+from mesh.cli import call, consul, describe, dev, down, exits, idl, listing, logs, new, ps, up
 from mesh.cli.exits import CommandError
 from mesh.cli.output import print_line
 from mesh.config import ConfigError
@@ -27,14 +27,14 @@ from mesh.errors import MeshError
 from mesh.version import VERSION
 
 PLUGINS = "thriftmesh.commands"
-BUILT_IN = (new, up, dev, call, describe, listing, idl, consul)
+BUILT_IN = (new, up, dev, ps, logs, down, call, describe, listing, idl, consul)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit code. argparse's own exits (usage, --help) come as SystemExit."""
     args = _parse(argv)
     if args.debug:
-        logs.setup("text", "debug", sys.stderr)
+        logging_setup.setup("text", "debug", sys.stderr)
     try:
         result = args.run(args)
         code = asyncio.run(result) if inspect.iscoroutine(result) else int(result)

@@ -1,8 +1,8 @@
-"""`mesh up`: the dev cluster in the foreground, until Ctrl-C or until the program given with --run has ended.
+"""`mesh up`: the dev cluster in the foreground, until Ctrl-C, `mesh down` or the end of the program given with --run.
 
 One rule: however it ends, everything that it started has ended first. Exit codes: 0, 1 for a cluster that did not get
-ready, 2 for a wrong cluster.toml; with --run the program's own; 128 + N after the signal N, but 0 after a Ctrl-C
-without --run, which is the ordinary end.
+ready, 2 for a wrong cluster.toml; with --run the program's own; 128 + N after the signal N, but 0 after a Ctrl-C or
+`mesh down` without --run, which are the ordinary ends. With -d see `detached`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mesh.cli import exits
+from mesh.cli import detached, exits
 from mesh.cli.exits import CommandError
 from mesh.cluster.cluster import Cluster
+from mesh.cluster.commands import Commands
 from mesh.cluster.display import Display, JsonLines, Lines, LiveTable
-from mesh.cluster.plan import ClusterConfig, check_name, load
+from mesh.cluster.plan import ClusterConfig, Source, check_name
 from mesh.cluster.rundir import ClusterError
+from mesh.config import ConfigError
 
 ADVERTISE = "MESH_ADVERTISE_HOST"
 REFRESH_S = 0.5  # the figures change every two seconds, states are shown soon enough
@@ -41,7 +43,15 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     up.add_argument("file", nargs="?", default="cluster.toml", type=Path, help="default: ./cluster.toml")
     up.add_argument("--name", type=name, help="the cluster's name; default: the file's, else the folder's")
-    up.add_argument("--json", action="store_true", help="one JSON event per line instead of the table")
+    up.add_argument("-d", "--detach", action="store_true", help="in the background; returns when all are ready")
+    up.add_argument(
+        "--overlay",
+        action="append",
+        default=[],
+        metavar="NAME|FILE",
+        help="lay cluster.NAME.toml, or FILE, over the file; repeatable, the last one wins",
+    )
+    up.add_argument("--json", action="store_true", help="one JSON event per line instead of the table; -d: one object")
     up.add_argument("--only", metavar="NAME", nargs="+", action="extend", help="run these services and no others")
     consul = up.add_mutually_exclusive_group()
     consul.add_argument("--no-consul", action="store_true", help="use a peers file as the registry")
@@ -67,27 +77,46 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run_up(args: argparse.Namespace) -> int:
     """Runs the cluster until it is told to stop. Raises ConfigError, CommandError."""
-    config = _plan(args)
     command = shlex.split(args.run_command) if args.run_command else []
+    if args.detach and command:
+        raise CommandError("-d and --run exclude each other: a detached cluster has no terminal for COMMAND")
+    if args.detach:
+        return detached.start(_source(args), args.name or "", _again(args), json=args.json)
     try:
-        return asyncio.run(
-            Session(config, args.file.parent, args.name or "", command, _display(args.json, command)).run()
-        )
+        return asyncio.run(session(args, _display(args.json, command), command).run())
     except ClusterError as error:
         raise CommandError(str(error), code=exits.NO) from None
 
 
-def _plan(args: argparse.Namespace) -> ClusterConfig:
-    """The file's plan with what the command line says. Raises ConfigError."""
-    config = load(args.file)
-    if args.only:
-        config = config.only(args.only)
-    if args.no_consul:
-        return config.without_consul()
-    config = config.joining(args.join or (), args.advertise or os.environ.get(ADVERTISE, ""))
-    if args.advertise and not config.consul.join:
-        raise CommandError("--advertise goes with --join: without it everything stays on loopback")
-    return config
+def session(args: argparse.Namespace, display: Display, command: list[str]) -> Session:
+    """What `args` ask for, ready to run. Raises ConfigError when the plan cannot be read."""
+    return Session(_source(args), args.name or "", command, display)
+
+
+def _source(args: argparse.Namespace) -> Source:
+    """The file's plan with what the command line says, at every reading."""
+
+    def alter(config: ClusterConfig) -> ClusterConfig:
+        if args.only:
+            config = config.only(args.only)
+        if args.no_consul:
+            return config.without_consul()
+        config = config.joining(args.join or (), args.advertise or os.environ.get(ADVERTISE, ""))
+        if args.advertise and not config.consul.join:
+            raise ConfigError("--advertise goes with --join: without it everything stays on loopback")
+        return config
+
+    return Source(args.file, tuple(args.overlay), alter)
+
+
+def _again(args: argparse.Namespace) -> list[str]:
+    """The same arguments once more, for the process in the background."""
+    options = [f"--overlay={name}" for name in args.overlay]
+    options += [f"--name={args.name}"] if args.name else []
+    options += ["--no-consul"] if args.no_consul else []
+    options += [f"--join={','.join(args.join)}"] if args.join else []
+    options += [f"--advertise={args.advertise}"] if args.advertise else []
+    return [*options, str(args.file), *(["--only", *args.only] if args.only else [])]
 
 
 def _addresses(text: str) -> tuple[str, ...]:
@@ -112,12 +141,19 @@ def _display(json: bool, command: list[str]) -> Display:
 
 
 class Session:
-    """A cluster in the foreground, from the first process to the last: one `mesh up`."""
+    """One `mesh up`, from the first process to the last. Raises ConfigError when the plan cannot be read."""
 
-    def __init__(self, config: ClusterConfig, directory: Path, name: str, command: list[str], display: Display) -> None:
+    def __init__(self, source: Source, name: str, command: list[str], display: Display) -> None:
         self._display = display
         self._command = command
-        self._cluster = Cluster(config, directory, name=name, adopt=True, say=lambda text: display.say("note", text))
+        self._cluster = Cluster(
+            source.read(),
+            source.path.parent,
+            name=name,
+            adopt=True,
+            answer=Commands(lambda: self._cluster, source, self._asked_down).answer,
+            say=lambda text: display.say("note", text),
+        )
         self._main: asyncio.Task[int] | None = None
         self._signal = 0
         self._leaving = False
@@ -130,7 +166,7 @@ class Session:
         try:
             return await self._main
         except asyncio.CancelledError:
-            return 0 if self._signal == signal.SIGINT and not self._command else 128 + self._signal
+            return 0 if self._signal in (0, signal.SIGINT) and not self._command else 128 + self._signal
 
     def _signalled(self, number: int) -> None:
         """The first signal stops everything in good order, the second one at once."""
@@ -140,6 +176,18 @@ class Session:
         self._leaving = True
         self._signal = number
         self._display.say("stopping", f"{signal.Signals(number).name}: stopping; once more to kill everything at once")
+        if self._main is not None:
+            self._main.cancel()
+
+    def _asked_down(self, at_once: bool) -> None:
+        """`mesh down` in another terminal; with `at_once` also while it is stopping already."""
+        if at_once:
+            self._cluster.kill_all()
+        if self._leaving:
+            return
+        self._leaving = True
+        self._signal = signal.SIGTERM if self._command else 0  # the program's share of it
+        self._display.say("stopping", "mesh down: stopping")
         if self._main is not None:
             self._main.cancel()
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import random
 import secrets
@@ -25,6 +26,7 @@ from tornado.httpclient import AsyncHTTPClient
 
 from mesh.cluster import consul, plan, probes, report
 from mesh.cluster.changes import Changes, Listener
+from mesh.cluster.control import Control, Handler
 from mesh.cluster.foreign import Foreign
 from mesh.cluster.guard import Guard
 from mesh.cluster.instance import Change, Instance, Spec, State
@@ -51,8 +53,9 @@ class Cluster:
     """`async with Cluster(config, directory) as cluster: await cluster.ready()`.
 
     `directory` is where cluster.toml stands: commands run there and `.mesh/NAME/` is made there. `name` wins over the
-    file's and over the folder's own. `adopt` makes this whole process the parent of orphans (see `orphans`). `say` gets
-    a line for people now and then. Entering raises ClusterError when the name is taken or Consul does not start. Start
+    file's and over the folder's own. `adopt` makes this whole process the parent of orphans (see `orphans`). `answer`
+    opens the control socket, from before the first instance until after the last (see `control`). `say` gets a line for
+    people now and then. Entering raises ClusterError when the name is taken or Consul does not start. Start
     it from the main thread (see `launch`).
     """
 
@@ -64,6 +67,7 @@ class Cluster:
         name: str = "",
         rng: random.Random | None = None,
         adopt: bool = False,
+        answer: Handler | None = None,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.config = config
@@ -76,13 +80,19 @@ class Cluster:
         self._rng = rng or random.Random()
         self._say = say
         self._adopt = adopt
+        self._answer = answer
+        self.stopping = False
+        self._started = False
         self._programs: set[int] = set()
         self._foreign: Foreign | None = None
         self._run = RunDirectory(self.directory, self.name)
         self._ports = Ports(self._rng)
         self._log_files: dict[str, LogFile] = {}
+        self._plans: dict[str, ClusterConfig] = {}
         self._sockets: dict[str, dict[str, socket.socket]] = {}
+        self._supervisor = Output(LogFile(self._run.logs / "supervisor.log"))
         self._changes = Changes(self._write_state)
+        self._changes.subscribe(lambda change: self._record(report.describe(change)))
         self._roster = Roster(self.name, self._make, self._changes.broke)
         self._resources = contextlib.AsyncExitStack()
         self._guard: Guard
@@ -99,6 +109,15 @@ class Cluster:
     def instance(self, id: str) -> Instance:
         """Raises LookupError with those that there are."""
         return self._roster.find(id)
+
+    def of(self, service: str) -> list[Instance]:
+        """A service's instances, by number."""
+        return self._roster.of(service)
+
+    @property
+    def beside(self) -> tuple[Instance, ...]:
+        """Those on trial in somebody's place, and those that drain."""
+        return tuple(one for one in self._roster.everyone if one not in self._roster.placed)
 
     @property
     def state_file(self) -> Path:
@@ -126,7 +145,7 @@ class Cluster:
         """Calls `listener` on the loop with every change of an instance's state. Returns the way to stop that."""
         return self._changes.subscribe(listener)
 
-    # What can be asked for. Another process's way in (a control socket) would call these and nothing else.
+    # What can be asked for.
 
     async def ready(self, timeout_s: float | None = None) -> None:
         """Waits until every wanted instance is ready. Raises ClusterError with the reasons and the last log lines."""
@@ -137,6 +156,10 @@ class Cluster:
             raise self._failure(f"not ready after {limit_s:g} s") from None
         if report.failed(self.instances):
             raise self._failure("given up")
+
+    async def started(self) -> None:
+        """Waits until the registry is there and every instance was told to start; Consul may have to be fetched."""
+        await self.until(lambda: self._started, None)
 
     async def until(self, condition: Callable[[], bool], timeout_s: float | None) -> None:
         """Waits for a condition on the instances; it is looked at after every change. Raises TimeoutError."""
@@ -156,17 +179,14 @@ class Cluster:
         old one goes on. LookupError for an instance that there is not, and for Consul's, which cannot be replaced.
         """
         old = self.instance(id)
-        if old.spec.again is None:
+        config = config or old.spec.plan
+        if config is None:
             raise LookupError(f"{id} cannot be replaced: every process was told its address")
         name = self._roster.next_name(id)
-        sockets = self._sockets.get(old.service, {})
-        spec = old.spec.again(name)
-        if config is not None:
-            spec = service_spec(self._around, config, old.service, old.spec.number, sockets, name)
         return await replace(
             self._roster,
             self._changes,
-            spec,
+            self._spec(config, old.service, old.spec.number, name),
             limit_s=self.config.ready_timeout_s if timeout_s is None else timeout_s,
             findable=self._why_not_findable,
             log=self.logs / f"{id}.log",
@@ -193,6 +213,38 @@ class Cluster:
         await self.start_instance(id, timeout_s)
         return id
 
+    async def try_instance(self, service: str) -> str:
+        """Like `add_instance`, but one that does not get ready is taken away again. Raises ClusterError."""
+        one = self._add_service_instance(service, trial=True)
+        try:
+            one.start()
+            await self.until(
+                lambda: one.state in (State.READY, State.FAILED, State.STOPPED), self.config.ready_timeout_s
+            )
+            if one.state is not State.READY:
+                raise ClusterError(report.one_not_ready(one, one.detail))
+        except TimeoutError:
+            reason = f"not ready after {self.config.ready_timeout_s:g} s: {one.detail}"
+            error = ClusterError(report.one_not_ready(one, reason))
+            await self._roster.remove(one)
+            raise error from None
+        except BaseException:
+            await self._roster.remove(one)
+            raise
+        one.trial = False
+        return one.id
+
+    async def remove_instance(self, id: str) -> None:
+        """Stops it in good order, and its place is no more."""
+        await self._roster.remove(self.instance(id))
+
+    def follow(self, service: str, config: ClusterConfig) -> None:
+        """Instances of `service` that come from now on are as the plan `config` says; those that run stay."""
+        self._plans[service] = config
+        self.config = dataclasses.replace(
+            self.config, services={**self.config.services, service: config.services[service]}
+        )
+
     def kill_all(self) -> None:
         """SIGKILL to everything, at once: what a second Ctrl-C means. Leave the context afterwards."""
         for one in self._roster.everyone:
@@ -204,7 +256,12 @@ class Cluster:
         async with contextlib.AsyncExitStack() as entered:
             await entered.enter_async_context(self._run)
             self._guard = await entered.enter_async_context(Guard(self.run_id, self._run))
+            if self._answer is not None:
+                await entered.enter_async_context(Control(self._run.path, self._answer))
             self._http = probes.new_http_client()
+            entered.callback(self._supervisor.close)
+            self._record(f"supervisor {os.getpid()} of the cluster {self.name} begins")
+            entered.callback(lambda: self._record("the cluster has stopped"))
             entered.callback(self._http.close)
             entered.callback(lambda: self._ports.close())
             entered.push_async_callback(self._roster.close)
@@ -223,6 +280,8 @@ class Cluster:
             self._roster.background("keeper", self._keep_keeper(Orphans(self._guard) if self._adopt else None))
             self._roster.background("usage", UsageMeter(self._http, lambda: self.instances).run())
             self._resources = entered.pop_all()
+            self._started = True
+            self._changes.touch()
         return self
 
     async def __aexit__(
@@ -231,6 +290,8 @@ class Cluster:
         await self._resources.__aexit__(kind, error, trace)
 
     async def _stop(self, *exc: object) -> None:
+        self.stopping = True
+        self._roster.full = True
         services = [one for one in self._roster.everyone if one.id != plan.CONSUL_ID]
         await stop_all(one for one in services if one.service in self._sockets)
         for sockets in self._sockets.values():
@@ -268,11 +329,12 @@ class Cluster:
                 for name, shared in self._sockets[service].items()
             }
 
-    def _add_service_instance(self, service: str) -> Instance:
+    def _add_service_instance(self, service: str, *, trial: bool = False) -> Instance:
         number = 1 + max((one.spec.number for one in self._roster.of(service)), default=0)
-        return self._roster.add(
-            service_spec(self._around, self.config, service, number, self._sockets.get(service, {}))
-        )
+        return self._roster.add(self._spec(self._plans.get(service, self.config), service, number), trial=trial)
+
+    def _spec(self, config: ClusterConfig, service: str, number: int, name: str = "") -> Spec:
+        return service_spec(self._around, config, service, number, self._sockets.get(service, {}), name)
 
     def _make(self, spec: Spec, *, trial: bool) -> Instance:
         def changed(change: Change) -> None:
@@ -314,14 +376,23 @@ class Cluster:
         return ""
 
     def _write_state(self) -> None:
-        if self._run.owned:
+        if not self._run.owned:
+            return
+        try:
             self._run.write_state(self.state())
+        except OSError as error:  # a full disk: the next change tries again, and nothing that runs needs the file
+            self._say(f"{self.state_file} cannot be written: {error.strerror}")
+
+    def _record(self, line: str) -> None:
+        """For `mesh logs`: what became of the instances, between what they said themselves."""
+        self._supervisor.write(line.encode() + b"\n")
 
     def state(self) -> dict[str, Any]:
         """What state.json holds: enough to find every process, port and the registry from outside."""
         return {
             "name": self.name,
             "pid": os.getpid(),
+            "run": self.run_id,
             "keeper": self._guard.pid,
             "registry": self.registry,
             "consul": report.consul_state(self.instances),

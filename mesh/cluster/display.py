@@ -20,6 +20,7 @@ from rich.text import Text
 
 from mesh.cluster.cluster import Cluster
 from mesh.cluster.instance import Change, Instance, State
+from mesh.cluster.report import describe
 
 COLOURS = {
     State.READY: "green",
@@ -73,6 +74,28 @@ class Lines:
 
     def _line(self, text: str) -> None:
         print(text, file=self._out, flush=True)
+
+
+class Silent:
+    """Shows nothing: for a cluster without a terminal; its log has every change."""
+
+    def __enter__(self) -> Silent:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+    def change(self, change: Change) -> None:
+        pass
+
+    def say(self, event: str, text: str) -> None:
+        pass
+
+    def ready(self, cluster: Cluster, seconds: float) -> None:
+        pass
+
+    def refresh(self, cluster: Cluster) -> None:
+        pass
 
 
 class JsonLines:
@@ -144,13 +167,6 @@ class LiveTable:
 
     def refresh(self, cluster: Cluster) -> None:
         self._live.update(table(cluster), refresh=True)
-
-
-def describe(change: Change) -> str:
-    """`pricing-1 back-off: killed by SIGKILL; starts again in 150 ms`."""
-    pid = f" (pid {change.pid})" if change.pid and change.state is State.STARTING else ""
-    detail = f": {change.detail}" if change.detail else ""
-    return f"{change.id} {change.state}{pid}{detail}"
 
 
 def summary(cluster: Cluster, seconds: float) -> str:

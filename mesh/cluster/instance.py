@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mesh.cluster.guard import Guard
 from mesh.cluster.output import Output
+from mesh.cluster.plan import ClusterConfig
 from mesh.cluster.ports import HOST, Ports
 from mesh.cluster.probes import Probe
 from mesh.cluster.process import Process, describe_exit
@@ -25,8 +26,8 @@ from mesh.discovery.address import format_address
 # A starting process is asked ten times a second, so that a start is seen at once; a ready one every second.
 STARTING_POLL_S = 0.1
 READY_POLL_S = 1.0
-# Ends that another start cannot better. 78 is EX_CONFIG of sysexits.h, which `mesh.run` ends with on a ConfigError and a
-# program in any language may; 127 is what `launch` and shells say.
+# Ends that another start cannot better. 78 is EX_CONFIG of sysexits.h, which `mesh.run` ends with on a ConfigError and
+# a program in any language may; 127 is what `launch` and shells say.
 HOPELESS = {78: "its configuration is wrong", 127: "its command cannot be run"}
 UNREADY_AFTER = 2  # refusals in a row: one may be a garbage collection or a full processor
 
@@ -59,8 +60,8 @@ class Spec:
     """An instance before it has ports. `launch` and `probe` get its `ports`: RPC first, admin second.
 
     `id` is its place and stays; `name` is what this process is called in the registry (default: the id). Two processes
-    are in one place for as long as one takes over from the other, and a registry holds one entry a name. `again` gives
-    the same instance, as of the same plan, under another name; None for what cannot be replaced.
+    are in one place for as long as one takes over from the other, and a registry holds one entry a name. `plan` is the
+    one that it was made by; None for what belongs to no service and cannot be replaced.
     """
 
     id: str
@@ -72,7 +73,7 @@ class Spec:
     has_admin: bool = True  # whether the second port is an admin side, with /metrics
     name: str = ""
     number: int = 0  # of the service's instances, from 1
-    again: Callable[[str], Spec] | None = None
+    plan: ClusterConfig | None = None
     host: str = HOST  # where this machine reaches its ports
 
 

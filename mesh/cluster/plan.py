@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from mesh.config import ConfigError, build
 from mesh.config.builder import nearest
 
 CONSUL_ID = "consul"  # the agent's place among the instances; no service may be called so
+MAX_INSTANCES = 64  # of a service: a port range and a screen
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")  # a folder, a log file and a part of an environment variable
 _PLACES = re.compile(r"\{(\w*)\}")
 PLACEHOLDERS = ("python", "listen", "host", "port", "admin", "admin_port", "data_dir", "instance", "registry")
@@ -66,7 +67,7 @@ class ServiceConfig:
     `{python} -m services.NAME`. Every instance also finds all of it in its environment (see `environment`).
     """
 
-    instances: int = field(default=1, metadata={"at_least": 0, "at_most": 64})  # 64: a port range and a screen
+    instances: int = field(default=1, metadata={"at_least": 0, "at_most": MAX_INSTANCES})
     command: tuple[str, ...] = field(default=(), metadata={"check": _check_command})
     env: Mapping[str, str] = _env()
     ready: Ready = Ready.HEALTH
@@ -168,13 +169,12 @@ class Source:
 
     path: Path
     overlays: tuple[str, ...] = ()
-    consul: bool = True  # False: without it, whatever the files say
+    alter: Callable[[ClusterConfig], ClusterConfig] = lambda config: config  # what the command line says
     outer: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
 
     def read(self) -> ClusterConfig:
         """The plan. Raises ConfigError with the file, the key and what would have been right."""
-        config = load(self.path, self.overlays, self.outer)
-        return config if self.consul else config.without_consul()
+        return self.alter(load(self.path, self.overlays, self.outer))
 
 
 def load(path: Path, overlays: Sequence[str] = (), outer: Mapping[str, str] | None = None) -> ClusterConfig:
@@ -188,7 +188,9 @@ def load(path: Path, overlays: Sequence[str] = (), outer: Mapping[str, str] | No
     config = build(ClusterConfig, mapping, str(path))
     for file in overlay.paths(path, overlays):
         mapping = overlay.merged(mapping, _table(file), str(file))
-        config = build(ClusterConfig, mapping, str(file))  # what was right below it and is wrong now is so because of it
+        config = build(
+            ClusterConfig, mapping, str(file)
+        )  # what was right below it and is wrong now is so because of it
     beside = path.parent / dotenv.FILE
     given = dotenv.read(beside, outer)
     try:

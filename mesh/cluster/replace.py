@@ -60,7 +60,7 @@ async def replace(
     """Runs `spec` in the place of the instance with its id. Raises ReplaceError."""
     try:
         new = roster.add_beside(spec)
-    except RuntimeError as error:
+    except ClusterError as error:
         raise ReplaceError(spec.id, str(error), (), log) from None
     begun = time.monotonic()
     try:

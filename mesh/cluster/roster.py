@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Protocol
 
 from mesh.cluster.instance import Instance, Spec
+from mesh.cluster.rundir import ClusterError
 
 
 class Maker(Protocol):
@@ -30,6 +31,7 @@ class Roster:
         self._beside: list[Instance] = []
         self._lives: dict[str, int] = {}  # how many processes a place has had names for
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.full = False  # the cluster stops: who came now would be seen by nobody
 
     @property
     def placed(self) -> tuple[Instance, ...]:
@@ -51,9 +53,10 @@ class Roster:
         """A service's instances, by number."""
         return sorted((one for one in self.placed if one.service == service), key=lambda one: one.spec.number)
 
-    def add(self, spec: Spec) -> Instance:
-        """A place of its own. Wants nothing yet: `start` does."""
-        self._placed[spec.id] = instance = self._make(spec, trial=False)
+    def add(self, spec: Spec, *, trial: bool = False) -> Instance:
+        """A place of its own. Wants nothing yet: `start` does. Raises ClusterError when the cluster stops."""
+        self._check()
+        self._placed[spec.id] = instance = self._make(spec, trial=trial)
         self.background(instance.name, instance.run())
         return instance
 
@@ -63,13 +66,18 @@ class Roster:
         return f"{id}.{self._lives[id]}"
 
     def add_beside(self, spec: Spec) -> Instance:
-        """One on trial, in nobody's place yet. Raises RuntimeError when that place has one already."""
+        """One on trial, in nobody's place yet. Raises ClusterError when that place has one already."""
+        self._check()
         if any(one.id == spec.id and one.trial for one in self._beside):
-            raise RuntimeError(f"{spec.id} is being replaced already")
+            raise ClusterError(f"{spec.id} is being replaced already")
         instance = self._make(spec, trial=True)
         self._beside.append(instance)
         self.background(instance.name, instance.run())
         return instance
+
+    def _check(self) -> None:
+        if self.full:
+            raise ClusterError("the cluster stops")
 
     def promote(self, new: Instance) -> Instance:
         """`new` takes its place. Returns who had it, who is beside it from now on."""

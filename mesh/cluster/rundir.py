@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 
 FOLDER = ".mesh"
+LOCK = "lock"
 # What a keeper may need after its supervisor was killed (keeper.GIVE_UP_S), and a little.
 TAKEOVER_S = 6.0
 
@@ -49,7 +50,7 @@ class RunDirectory:
 
     async def __aenter__(self) -> RunDirectory:
         self.logs.mkdir(parents=True, exist_ok=True)
-        self.lock_fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self.lock_fd = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             await self._acquire()
         except BaseException:
@@ -88,7 +89,7 @@ class RunDirectory:
     def _refusal(self, holder: int) -> str:
         return (
             f"the cluster {self.name!r} already runs in {self.path.parent.parent} (pid {holder}): stop it with Ctrl-C"
-            f" or kill {holder}, or start another beside it with --name {self.name}-2"
+            f" or mesh down, or start another beside it with --name {self.name}-2"
         )
 
     def write_state(self, state: dict[str, Any]) -> None:

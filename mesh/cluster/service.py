@@ -64,8 +64,5 @@ def spec(
             return probes.tcp(around.place.reach, ports[0])
         return probes.health(around.http, format_address(around.place.reach, ports[1]))
 
-    def again(name: str) -> Spec:
-        return spec(around, cluster, service, number, sockets, name)
-
     host = around.place.reach
-    return Spec(id, service, 2, config.drain_s, launch, probe, name=name, number=number, again=again, host=host)
+    return Spec(id, service, 2, config.drain_s, launch, probe, name=name, number=number, plan=cluster, host=host)
