@@ -114,9 +114,7 @@ class Reader:
         at = time_of(raw)
         if at is not None:
             self._at = at
-            if not raw.startswith(TIMED):
-                raw = raw[_STAMP + 1 :]
-        return Line(self._at, self.instance, raw.decode("utf-8", "replace"))
+        return Line(self._at, self.instance, text_of(raw))
 
 
 def time_of(raw: bytes) -> float | None:
@@ -129,6 +127,12 @@ def time_of(raw: bytes) -> float | None:
         return datetime.fromisoformat(stamp.decode("ascii")).timestamp()
     except ValueError:
         return None
+
+
+def text_of(raw: bytes) -> str:
+    """A line of a log file as the instance printed it."""
+    stamped = time_of(raw) is not None and not raw.startswith(TIMED)
+    return raw[_STAMP + 1 if stamped else 0 :].decode("utf-8", "replace")
 
 
 def files(logs: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 
 from mesh.cluster import Change, Cluster, Instance, ReplaceError, State
+from mesh.cluster.journal import text_of
 from mesh.cluster.output import TAIL_LINES
 from mesh.contract.problem import Finding, Level
 from mesh.dev import check, failure
@@ -267,6 +268,6 @@ def _since(path: Path, begun: int) -> list[str]:
         with path.open("rb") as log:
             end = log.seek(0, os.SEEK_END)
             log.seek(max(begun if begun <= end else 0, end - MAX_OUTPUT_BYTES))
-            return log.read(MAX_OUTPUT_BYTES).decode("utf-8", "replace").splitlines()
+            return [text_of(line) for line in log.read(MAX_OUTPUT_BYTES).splitlines()]
     except OSError:
         return []
