@@ -16,7 +16,7 @@ from mesh.contract.model import FaultOf, Field
 from mesh.contract.problem import Findings
 from mesh.contract.scope import MAX_CHAIN, Scope, Unresolved, name_fault
 from mesh.contract.syntax import StructKind
-from mesh.contract.values import Constants
+from mesh.contract.values import MAX_DEFAULT_ELEMENTS, Constants
 
 _I32 = 2**31
 
@@ -164,6 +164,8 @@ class FileBuilder:
         fault = outside(default, draft.said)
         if fault:
             raise Unresolved(written.line, f"the default of {draft.node.name!r} {fault}")
+        if typespec.is_container(draft.spec) or typespec.is_struct(draft.spec):
+            self.constants.count(written.line, default, MAX_DEFAULT_ELEMENTS)
         return draft.finished(default)
 
     def _finish(self, line: int, cls: type) -> None:

@@ -17,6 +17,12 @@ from mesh.contract.scope import MAX_CHAIN, Scope, Unresolved
 from mesh.contract.typespec import Spec
 
 MAX_DEPTH = 32  # values inside values; reading them recurses
+# Elements of all constants of a file, each counted as often as it stands. A file of a million characters holds at most
+# half of it as it is; constants made of constants double with every line, and a comparison walks through all of it.
+MAX_ELEMENTS = 1_000_000
+# The same for those of all containers and structs that are defaults: constructors are generated from them, which takes
+# 20 us an element. A default of a hundred elements belongs into the handler.
+MAX_DEFAULT_ELEMENTS = 10_000
 
 # Makes an instance of a struct's class out of its fields, once the class is ready (its own defaults are known).
 MakeStruct = Callable[[int, Any, Mapping[str, Any]], Any]
@@ -32,6 +38,8 @@ class Constants:
         self._make_struct = make_struct
         self._values: dict[str, tuple[Spec, Any]] = {}
         self._open: set[str] = set()
+        self._weights: dict[int, tuple[Any, int]] = {}  # by identity, with the value, which keeps that its own
+        self._elements = {MAX_ELEMENTS: 0, MAX_DEFAULT_ELEMENTS: 0}
 
     def constant(self, line: int, name: str) -> tuple[Spec, Any]:
         """A constant of this file: its type and value. Raises Unresolved."""
@@ -46,7 +54,9 @@ class Constants:
             self._open.add(name)
             try:
                 spec = self._scope.resolve(node.type)
-                self._values[name] = spec, self.evaluate(node.value, spec)
+                value = self.evaluate(node.value, spec)
+                self.count(node.line, value, MAX_ELEMENTS)
+                self._values[name] = spec, value
             finally:
                 self._open.discard(name)
         return self._values[name]
@@ -66,6 +76,27 @@ class Constants:
         if spec[0] == TType.MAP:
             return self._map_value(node, spec, depth)
         return self._list_value(node, spec, depth, hashed)
+
+    def count(self, line: int, value: Any, limit: int) -> None:
+        """Takes a finished value into account, under one of the two limits. Raises Unresolved when it is passed."""
+        self._elements[limit] += self._weight(value)
+        if self._elements[limit] > limit:
+            what = "constants" if limit == MAX_ELEMENTS else "defaults"
+            raise Unresolved(line, f"more than {limit} elements in the {what} of this file")
+
+    def _weight(self, value: Any) -> int:
+        if isinstance(value, dict):
+            parts = [*value, *value.values()]
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            parts = list(value)
+        elif hasattr(value, "__mesh_fields__"):
+            parts = [getattr(value, field.name) for field in value.__mesh_fields__]
+        else:
+            return 1
+        known = self._weights.get(id(value))
+        if known is None:
+            known = self._weights[id(value)] = value, 1 + sum(map(self._weight, parts))
+        return known[1]
 
     def _referred(self, node: syntax.NameRef, spec: Spec) -> Any:
         scope, rest = self._scope.split(node.line, node.name)

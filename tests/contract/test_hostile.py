@@ -76,6 +76,23 @@ def test_chains_inside_a_file_have_an_end(link: str, end: str, reason: str) -> N
         load_texts(chain(1000), "a.thrift")
 
 
+BOMBS = {
+    "structs": "struct S0 { 1: optional list<i32> n = [1] }\n"
+    + "".join(f"struct S{n + 1} {{ 1: optional S{n} a = {{}}, 2: optional S{n} b = {{}} }}\n" for n in range(40)),
+    "lists": "const list<i32> C0 = [1, 1, 1, 1, 1, 1, 1, 1]\n"
+    + "".join(
+        f"const {'list<' * (n + 2)}i32{'>' * (n + 2)} C{n + 1} = [{', '.join([f'C{n}'] * 8)}]\n" for n in range(14)
+    ),
+}
+
+
+@pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS)
+def test_what_grows_by_repetition_has_an_end(text: str) -> None:
+    assert len(text) < 3000
+    with pytest.raises(ContractError, match="more than (1000000|10000) elements in the (constants|defaults)"):
+        load_texts({"a.thrift": text}, "a.thrift")
+
+
 def test_a_large_file_takes_time_in_proportion() -> None:
     """Sequences of the grammar recurse to the right: a list built by concatenation would take the square."""
     fields = " ".join(f"{n}: i32 f{n}," for n in range(1, 3001))
