@@ -55,10 +55,10 @@ class Program:
         if on_path and self.version_of(Path(on_path)):
             return Path(on_path)
         cache = cache_dir or self.cache
-        if not self._intact(cache):
+        if not self.intact(cache):
             cache.mkdir(parents=True, exist_ok=True)
             with self._lock(cache / "lock"):
-                if not self._intact(cache):  # or another process fetched it while we waited
+                if not self.intact(cache):  # or another process fetched it while we waited
                     self._fetch(cache)
         return cache / self.name
 
@@ -79,7 +79,7 @@ class Program:
         match = self.answer.match(told.stdout)
         return match[1] if match and told.returncode == 0 else None
 
-    def _intact(self, cache: Path) -> bool:
+    def intact(self, cache: Path) -> bool:
         """Whether the cached binary is byte for byte the one that was checked when it was fetched."""
         binary, digest = cache / self.name, cache / f"{self.name}.sha256"
         if not (binary.is_file() and os.access(binary, os.X_OK) and digest.is_file()):
