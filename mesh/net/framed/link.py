@@ -57,7 +57,7 @@ class FramedLink(asyncio.Protocol):
         self._timer_at = float("inf")
         self._flush_planned = False
         self._full = False  # the peer leaves too much unread
-        self._stalled = False  # too much is under way; requests wait in the reader
+        self._going_on = False  # requests that were read already are about to be taken
         self._reading = True
         self._told_of_oneways = False
         self.gone = False
@@ -116,9 +116,7 @@ class FramedLink(asyncio.Protocol):
                 case Closed(reason=reason):
                     self._wire_closed(reason)
                     return
-        self._stalled = self._wire.stalled
-        self._steer_reading()
-        self.flush_soon()
+        self._went_on()
         self._rearm()
 
     def _requested(self, event: Requested) -> None:
@@ -181,14 +179,18 @@ class FramedLink(asyncio.Protocol):
         if self._wire.held_bytes > MAX_SERVING_BYTES:
             self.close(f"answers of {self._wire.held_bytes} bytes wait for the one to an earlier call")
             return
-        if self._stalled and not self._wire.stalled:
-            self._stalled = False
+        self._went_on()
+
+    def _went_on(self) -> None:
+        """After anything that may have made room or an answer."""
+        if self._wire.cut_short and not self._wire.stalled and not self._going_on:
+            self._going_on = True
             self.loop.call_soon(self._go_on)
         self._steer_reading()
         self.flush_soon()
 
     def _go_on(self) -> None:
-        """There is room again for requests that were read already."""
+        self._going_on = False
         if not self.gone:
             self._take(self._wire.go_on(self._now()))
 

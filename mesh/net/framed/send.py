@@ -6,7 +6,7 @@ from mesh.balance import Endpoint
 from mesh.call import OK, Call, Clock, Declared, Reply, Service
 from mesh.contract.codec.errors import CodecError
 from mesh.contract.model import Method
-from mesh.errors import BadRequest, InvalidReply, MeshError, NetworkError, Unreachable, from_thrift
+from mesh.errors import BadRequest, InvalidReply, MeshError, NetworkError, UnknownMethod, Unreachable, from_thrift
 from mesh.net.framed.caller import FramedCaller
 from mesh.net.framed.headers import ERROR, request_texts
 from mesh.net.framed.pool import Pools
@@ -69,6 +69,8 @@ def _to_reply(call: Call, method: Method, answer: Answered) -> Reply:
         told = application.read(body)
         name = answer.texts.get(ERROR)
         reason = told.message or f"TApplicationException of type {told.type} without a text"
+        if told.type == 0 and reason == f"Unknown function {method.name}":  # npm's servers send no better type
+            name = UnknownMethod.kind.name
         # Our own servers put the error's name in front for those who get nothing else.
         row = type(from_thrift(told.type, reason, name))
         return _failed(row(reason.removeprefix(f"{row.kind.name}: ")), call)

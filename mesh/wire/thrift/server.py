@@ -61,6 +61,7 @@ class ServerConnection:
         self._partial_since: float | None = None  # since when a frame is not all here
         self._unread_since: float | None = None  # since when the peer leaves our answers unread
         self._draining = False
+        self.cut_short = False  # too much was under way to take all that was read
         self.held_bytes = 0  # answers that wait for one before them
         self.closing = False
 
@@ -79,10 +80,14 @@ class ServerConnection:
         return self.go_on(now)
 
     def go_on(self, now: float) -> list[Event]:
-        """Takes what was read already: to be called again once `stalled` is over."""
+        """Takes what was read already: to be called again after `cut_short`, once `stalled` is over."""
         events: list[Event] = []
+        self.cut_short = False
         try:
-            while not self.closing and not self.stalled:
+            while not self.closing:
+                if self.stalled:
+                    self.cut_short = True
+                    break
                 frame = self._frames.next()
                 if frame is None:
                     break
