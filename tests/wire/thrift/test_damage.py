@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 
 import pytest
@@ -92,7 +93,7 @@ def test_changed_bytes(data):
         stream[at] = data.draw(st.integers(0, 255))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=4)))
     edges = [0, *cuts, len(stream)]
-    events, sent = served(bytes(stream[a:b]) for a, b in zip(edges, edges[1:], strict=False))
+    events, sent = served(bytes(stream[a:b]) for a, b in itertools.pairwise(edges))
     frames_of(sent)
     assert all(isinstance(event, Requested) for event in events[:-1])
 
