@@ -1,4 +1,4 @@
-"""`mesh idl check` and `mesh idl build`: contracts linted, and their `.pyi` files made.
+"""`mesh idl`: its commands, of which `check` and `build` (contracts linted, their `.pyi` files made) stand here.
 
 One rule: 0 when nothing is wrong (warnings only are nothing wrong), 1 when something is, 2 for a wrong command line.
 """

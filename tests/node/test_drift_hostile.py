@@ -54,7 +54,7 @@ def test_what_is_no_contract_is_unknown(reply: bytes, said: str) -> None:
     assert from_json(to_json(judgement)) == judgement
 
 
-@pytest.mark.parametrize(("limit", "value"), [("JUDGE_CPU_S", 1), ("JUDGE_MEMORY_BYTES", 100 * 1024 * 1024)])
+@pytest.mark.parametrize(("limit", "value"), [("JUDGE_CPU_S", 1), ("JUDGE_MEMORY_BYTES", 1024 * 1024)])
 async def test_what_takes_too_much_ends_its_own_process_only(
     monkeypatch: pytest.MonkeyPatch, limit: str, value: int
 ) -> None:
