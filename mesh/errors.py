@@ -165,7 +165,7 @@ class Unhealthy(MeshError):
 class ProtocolError(MeshError):
     kind = Kind(
         "protocol", 0xFF, Blame.NETWORK, True, Repeat.NEVER, 500, 28,
-        "one side broke the wire protocol; check that the port speaks TChannel and which versions run",
+        "one side broke the wire protocol; check what the port speaks and which versions run",
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from mesh.cli.spec import args_class, result_spec
 from mesh.contract.model import Method, Service
 from mesh.discovery import RegistryError
 from mesh.errors import EXIT_DECLARED, BadRequest, MeshError, UnknownService, Unreachable
-from mesh.node import Node
+from mesh.node import PROTOCOLS, Node
 
 CALLER = "mesh-cli"
 MAX_TIMEOUT_MS = 3_600_000  # nobody waits longer at a prompt; a millisecond is the least that the wire can say
@@ -45,6 +45,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_target(parser)
     parser.add_argument(
         "--header", metavar="K=V", action="append", default=[], help="an application header; repeatable"
+    )
+    parser.add_argument(
+        "--protocol", choices=PROTOCOLS, default=PROTOCOLS[0], help="for servers of framed Thrift; those need --idl"
     )
     parser.add_argument("--timeout", metavar="MS", type=_milliseconds, help="default: the contract's timeout_ms")
     parser.add_argument(
@@ -92,6 +95,11 @@ async def run(args: argparse.Namespace) -> int:
 
 
 async def _call(args: argparse.Namespace, trace: Trace) -> int:
+    if args.protocol != PROTOCOLS[0] and args.idl is None:
+        raise CommandError(
+            f"--protocol {args.protocol}: a server of framed Thrift does not tell its contract",
+            advice="give it with --idl FILE",
+        )
     body = _read_body(args.body)
     headers = _headers(args.header)
     async with node_for(args, args.caller) as node:
@@ -99,7 +107,7 @@ async def _call(args: argparse.Namespace, trace: Trace) -> int:
         values = _arguments(args, service, method, body)
         started = time.monotonic()
         with _scopes(trace, headers, args.timeout):
-            reply = await node.call(method, values, service=args.service, peers=args.peer)
+            reply = await node.call(method, values, service=args.service, peers=args.peer, protocol=args.protocol)
         elapsed_ms = (time.monotonic() - started) * 1000
         if isinstance(reply.outcome, MeshError):
             error = reply.outcome.at(

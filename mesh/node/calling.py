@@ -25,6 +25,7 @@ from mesh.stacks import client_stack
 # What a client may speak. The last three are framed Thrift in strict binary: bare method names, `Service:method`, and
 # THeader, which carries deadline, caller, trace and headers.
 Protocol = Literal["tchannel", "framed", "multiplexed", "theader"]
+PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 
 
 class Calling:
@@ -111,8 +112,8 @@ class Calling:
     def _leaf(self, method: Method, protocol: Protocol) -> CallService:
         if protocol == "tchannel":
             return net_sender(self._peers, method, self._clock)
-        if protocol not in get_args(Protocol):
-            raise ValueError(f"protocol {protocol!r}: expected one of {', '.join(get_args(Protocol))}")
+        if protocol not in PROTOCOLS:
+            raise ValueError(f"protocol {protocol!r}: expected one of {', '.join(PROTOCOLS)}")
         return framed_sender(self._pools, method, self._clock, protocol)
 
     def client(

@@ -269,3 +269,20 @@ async def test_an_instance_that_drains_is_told(run: Run, shop: mesh.Node) -> Non
         shop._state = "ready"
     assert ran.code == exits.NO
     assert ran.out.splitlines()[1].split()[2:] == ["ok", "no:", "the", "node", "is", "stopping"]
+
+
+@pytest.mark.parametrize("protocol", ["framed", "multiplexed", "theader"])
+async def test_framed_thrift(run: Run, shop: mesh.Node, idl: Path, protocol: str) -> None:
+    there = ("--peer", shop.address, "--idl", str(idl), "--protocol", protocol)
+    ran = await run("call", "shop", "Shop::buy", '{"order": {"count": 2}}', *there, "--json")
+    assert ran.code == 0
+    assert json.loads(ran.out)["value"]["count"] == 2
+    declared = await run("call", "shop", "Shop::buy", '{"order": {"count": 101}}', *there)
+    assert declared.code == EXIT_DECLARED
+    late = await run("call", "shop", "Shop::wait", '{"seconds": 5}', *there, "--timeout", "100")
+    assert late.code == CallTimeout.kind.exit
+    headers = await run("call", "shop", "Shop::echo", '{"header": "k"}', *there, "--header", "k=v")
+    assert headers.code == (0 if protocol == "theader" else BadRequest.kind.exit)
+    without = await run("call", "shop", "Shop::buy", "{}", "--peer", shop.address, "--protocol", protocol)
+    assert without.code == exits.USAGE
+    assert "--idl FILE" in without.err

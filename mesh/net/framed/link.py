@@ -129,13 +129,14 @@ class FramedLink(asyncio.Protocol):
         except MeshError as error:
             self._fail(event.id, error)
             return
-        assert call.deadline is not None
-        self._wire.expect_by(event.id, call.deadline + self._limits.expiry_slack_s)
         refused = self._dispatcher.start(self, event.id, call, route.service)
-        if refused is None:
-            self._calls[event.form] += 1
-        else:
+        if refused is not None:
             self._fail(event.id, refused)
+            return
+        self._calls[event.form] += 1
+        if event.id in self.serving:  # it waits: by now the stack has said until when it may
+            assert call.deadline is not None
+            self._wire.expect_by(event.id, call.deadline + self._limits.expiry_slack_s)
 
     def _wire_closed(self, reason: str) -> None:
         self.flush()
