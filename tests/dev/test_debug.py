@@ -25,12 +25,12 @@ async def test_a_breakpoint_ends_no_marked_call_and_costs_no_registration(projec
     project.replace(
         "services/quotes/handler.py",
         "return PREFIX + what",
-        f"time.sleep({STOP_S} if what == 'stop' else 0)\n        return PREFIX + what",
+        "time.sleep(float(what))\n        return PREFIX + what",
     )
     running = await dev("quotes", "--debug")
     ready = await running.event("ready")
     pid = ready["services"]["quotes"][0]["pid"]
-    body = json.dumps({"what": "stop"})
+    body = json.dumps({"what": str(STOP_S)})
     begun = time.monotonic()
     command = [
         *("-m", "mesh.cli.main", "call", "quotes", "Quotes::quote", body, "--debug"),
@@ -49,13 +49,13 @@ async def test_a_breakpoint_ends_no_marked_call_and_costs_no_registration(projec
             except TimeoutError:
                 healths.update(one.health for one in (await registry.services())["quotes"])
     out, err = await call.communicate()
-    assert (json.loads(out), err.decode()) == ("one stop", "")
+    assert (json.loads(out), err.decode()) == (f"one {STOP_S}", "")
     assert time.monotonic() - begun > STOP_S
     assert healths == {"passing"}
     async with Node("caller", registry=ready["registry"], admin="off", env={}, debug=True) as node:
         client = node.client(load(project.folder / "idl/quotes.thrift").module.Quotes, service="quotes")
-        assert await client.quote("x") == "one x"
+        assert await client.quote("0") == "one 0"
         with pytest.raises(CallTimeout):  # who does not carry the mark has the contract's time
-            await client.quote("stop")
+            await client.quote("1.5")
     state = json.loads((project.folder / ".mesh" / ready["name"] / "state.json").read_text())
     assert state["services"]["quotes"][0]["pid"] == pid
