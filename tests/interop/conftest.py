@@ -1,14 +1,12 @@
 """Other people's Thrift: their compiler, their code, their libraries.
 
-One rule: a test that asks for one of these gets it or fails and says what is missing. Who has no way to get it says so
-(THRIFTMESH_NO_APACHE_THRIFT=1: no compiler; THRIFTMESH_NO_NPM=1: no Node) and has those tests skipped.
+One rule: a test that asks for one of these gets it or fails and says what is missing (`tests/languages/others.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
@@ -19,14 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from mesh.discovery.apt import AptError
-from mesh.discovery.program import caches
-from tests.contract.breaking.audit import compiler
+from tests.languages import others
 
 HERE = Path(__file__).parent
 IDL = HERE.parents[1] / "idl" / "interop.thrift"
-NPM_THRIFT = "0.24.0"
-INSTALL_TIMEOUT_S = 300.0  # a handful of packages, a few megabytes
 RUN_TIMEOUT_S = 60.0  # a client's whole run takes a few seconds
 
 RunClient = Callable[..., Awaitable[str]]
@@ -35,14 +29,7 @@ RunServer = Callable[..., AbstractAsyncContextManager[str]]
 
 @pytest.fixture(scope="session")
 def thrift_compiler() -> Path:
-    if os.environ.get("THRIFTMESH_NO_APACHE_THRIFT"):
-        pytest.skip("THRIFTMESH_NO_APACHE_THRIFT is set: no Apache compiler on this machine")
-    try:
-        return compiler()
-    except AptError as error:
-        pytest.fail(
-            f"no Apache Thrift compiler: {error}. Put a `thrift` on the PATH, or set THRIFTMESH_NO_APACHE_THRIFT=1."
-        )
+    return others.thrift_compiler()
 
 
 def _generate(thrift: Path, language: str, idl: Path, out: Path) -> None:
@@ -63,25 +50,7 @@ def python_code(thrift_compiler: Path, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
     """npm's thrift, installed once into the cache."""
-    if os.environ.get("THRIFTMESH_NO_NPM"):
-        pytest.skip("THRIFTMESH_NO_NPM is set: no Node on this machine")
-    missing = [tool for tool in ("node", "npm") if shutil.which(tool) is None]
-    if missing:
-        pytest.fail(f"no {' and no '.join(missing)} on the PATH. Install Node, or set THRIFTMESH_NO_NPM=1.")
-    cache = caches() / f"npm-thrift-{NPM_THRIFT}"
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("a") as lock:  # another worker may be at it
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        done = cache / "installed"
-        if not done.exists():
-            command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", f"thrift@{NPM_THRIFT}"]
-            ran = subprocess.run(
-                command, cwd=cache, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False
-            )
-            if ran.returncode:
-                pytest.fail(f"npm cannot install thrift: {ran.stderr.strip()[-500:]}")
-            done.touch()
-    return cache / "node_modules"
+    return others.node_modules(HERE.parents[1] / "docs" / "languages" / "node-thrift")
 
 
 @pytest.fixture(scope="session")
@@ -103,7 +72,7 @@ def python_command(script: str, code: Path) -> tuple[list[str], dict[str, str]]:
 
 
 def node_command(script: str, code: Path) -> tuple[list[str], dict[str, str]]:
-    return ["node", str(code / script)], dict(os.environ)
+    return [*others.node(), str(code / script)], dict(os.environ)
 
 
 @pytest.fixture

