@@ -78,7 +78,7 @@ def node_modules(example: Path) -> Path:
 
 
 def python2() -> str:
-    """A Python 2.7 with pip: THRIFTMESH_PYTHON2, else on the PATH, else one of pyenv's. Without one the test is skipped."""
+    """A Python 2.7 with pip: THRIFTMESH_PYTHON2, else on the PATH, else pyenv's. Without one the test is skipped."""
     named = os.environ.get(PYTHON2_ENV)
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     places = [named] if named else [shutil.which("python2.7"), shutil.which("python2"), *pyenv.glob("2.7*/bin/python")]
