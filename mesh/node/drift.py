@@ -14,9 +14,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextvars import Context
 from dataclasses import dataclass, field
+from typing import Protocol
 from weakref import WeakSet
 
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -25,14 +26,14 @@ from prometheus_client.registry import Collector
 from mesh.admin import Check
 from mesh.balance import EndpointSet
 from mesh.call import Clock
-from mesh.contract.judge import Judgement, Verdict
+from mesh.contract.judge import Judgement, Verdict, unknown
 from mesh.contract.model import Contract
 from mesh.net import Link
 from mesh.node.announce import announced, short
 
 log = logging.getLogger("mesh.node")
 
-MAX_TRIES = 3  # at a digest whose text could not be had: another instance or a new connection may tell it
+MAX_TRIES = 3  # at a digest whose text could not be had, and one more for each new connection to it
 MAX_REMEMBERED = 256  # judged digests that nobody connected has any more: years of releases of a few callees
 MAX_TOLD = 20  # log lines about one service: so many different contracts are an attack or a bug of ours, not news
 MAX_SHOWN = 5  # differences in a line of /health: enough to know what to do
@@ -41,8 +42,17 @@ MAX_SHOWN = 5  # differences in a line of /health: enough to know what to do
 REST_FACTOR = 10.0
 MIN_REST_S = 0.05
 
-Judge = Callable[[Link, str, Contract], Awaitable[Judgement]]
 Key = tuple[str, str, str]  # service, our digest, theirs
+
+
+class Judge(Protocol):
+    """`mesh.node.judging.Judging`, or what stands in for it in a test."""
+
+    async def fetch(self, link: Link, service: str) -> bytes | Judgement:
+        """The reply of Meta::thriftIDL as it came, or why there is none."""
+        ...
+
+    async def judge(self, ours: Contract, reply: bytes) -> Judgement: ...
 
 
 @dataclass(slots=True)
@@ -142,6 +152,7 @@ class Drift(Collector):
         self._pairs.pop(key, None)
         self._pairs[key] = pair  # last: the newest is forgotten last
         pair.links[address] = link
+        pair.tries = min(pair.tries, MAX_TRIES - 1)  # somebody new may tell what others did not
         self._at[place] = key
         self._tell(pair)
         if pair.pending:
@@ -172,22 +183,29 @@ class Drift(Collector):
     async def _work(self) -> None:
         try:
             while (pair := next((pair for pair in self._pairs.values() if pair.pending), None)) is not None:
-                started = self._clock.now()
-                await self._settle(pair)
-                await self._clock.sleep(max(MIN_REST_S, (self._clock.now() - started) * REST_FACTOR))
+                busy_s = await self._settle(pair)
+                await self._clock.sleep(max(MIN_REST_S, busy_s * REST_FACTOR))
         finally:
             self._worker = None
 
-    async def _settle(self, pair: _Pair) -> None:
+    async def _settle(self, pair: _Pair) -> float:
+        """Gets one pair a judgement; returns the seconds that judging took, without the wait for the text."""
         pair.tries += 1
         # Another one each time: who did not answer is not the only one who has this contract.
         link = list(pair.links.values())[(pair.tries - 1) % len(pair.links)]
+        busy_s = 0.0
         try:
-            pair.judgement = await self._judge(link, pair.service, pair.ours)
+            told = await self._judge.fetch(link, pair.service)
+            if not isinstance(told, Judgement):
+                started = self._clock.now()
+                told = await self._judge.judge(pair.ours, told)
+                busy_s = self._clock.now() - started
+            pair.judgement = told
         except Exception as error:  # nobody waits for this task: what it raises would be lost
             log.exception("judging the contract of %s failed", pair.service)
-            pair.judgement = Judgement(Verdict.UNKNOWN, (f"{type(error).__name__}: {error}",))
+            pair.judgement = unknown(f"{type(error).__name__}: {error}")
         self._tell(pair)
+        return busy_s
 
     # -- what is told
 

@@ -39,15 +39,12 @@ class Judging:
         self._clock = clock
         self._apart = apart
 
-    async def __call__(self, link: Link, service: str, ours: Contract) -> Judgement:
-        reply = await self._fetch(link, service)
-        if isinstance(reply, Judgement):
-            return reply
+    async def judge(self, ours: Contract, reply: bytes) -> Judgement:
         if not self._apart:
             return judge_told(ours.texts, ours.entry_point, reply)
         return await judge_apart(ours, reply)
 
-    async def _fetch(self, link: Link, service: str) -> bytes | Judgement:
+    async def fetch(self, link: Link, service: str) -> bytes | Judgement:
         """The bytes that answer Meta::thriftIDL, or why there are none."""
         try:
             async with asyncio.timeout(FETCH_S):

@@ -164,11 +164,11 @@ async def test_a_peer_that_tells_no_digest_is_not_asked(mesh: LocalMesh) -> None
 def judging_here(node: Node) -> list[str]:
     """Judges on the spot from here on, and notes the digests that it judged."""
     asked: list[str] = []
-    real = Judging("rider", node.clock, apart=False)
 
-    async def judge(link: Link, service: str, ours: Contract) -> Judgement:
-        asked.append(announced(link.peer, service) or "")
-        return await real(link, service, ours)
+    class Here(Judging):
+        async def fetch(self, link: Link, service: str) -> bytes | Judgement:
+            asked.append(announced(link.peer, service) or "")
+            return await super().fetch(link, service)
 
-    node._drift._judge = judge
+    node._drift._judge = Here("rider", node.clock, apart=False)
     return asked

@@ -132,19 +132,23 @@ class Peer:
 async def test_a_thousand_peers_with_a_contract_each(caplog: pytest.LogCaptureFixture) -> None:
     under_way = most = judged = 0
 
-    async def judge(link: Any, service: str, ours: Contract) -> Judgement:
-        nonlocal under_way, most, judged
-        under_way += 1
-        most = max(most, under_way)
-        await asyncio.sleep(0.4)
-        under_way -= 1
-        judged += 1
-        return Judgement(Verdict.INCOMPATIBLE, (f"line {link.remote}",))
+    class Judge:
+        async def fetch(self, link: Any, service: str) -> bytes:
+            return str(link.remote).encode()
+
+        async def judge(self, ours: Contract, reply: bytes) -> Judgement:
+            nonlocal under_way, most, judged
+            under_way += 1
+            most = max(most, under_way)
+            await asyncio.sleep(0.4)
+            under_way -= 1
+            judged += 1
+            return Judgement(Verdict.INCOMPATIBLE, (f"line {reply.decode()}",))
 
     loop = asyncio.get_running_loop()
     caller = Node("rider", admin="off", env={})
     async with caller:
-        drift = Drift(judge, caller.clock)
+        drift = Drift(Judge(), caller.clock)
         endpoints = EndpointSet("pricing", "a test")
         endpoints.update(Endpoint(f"127.0.0.1:{port}") for port in range(1, 1001))
         drift.used("pricing", OURS, endpoints)
@@ -176,11 +180,15 @@ async def test_a_thousand_peers_with_a_contract_each(caplog: pytest.LogCaptureFi
 
 @virtual_time
 async def test_a_judge_that_fails_costs_its_verdict_only(caplog: pytest.LogCaptureFixture) -> None:
-    async def judge(link: Any, service: str, ours: Contract) -> Judgement:
-        raise RuntimeError("a bug")
+    class Judge:
+        async def fetch(self, link: Any, service: str) -> bytes:
+            return b""
+
+        async def judge(self, ours: Contract, reply: bytes) -> Judgement:
+            raise RuntimeError("a bug")
 
     async with Node("rider", admin="off", env={}) as caller:
-        drift = Drift(judge, caller.clock)
+        drift = Drift(Judge(), caller.clock)
         endpoints = EndpointSet("pricing", "a test")
         endpoints.update([Endpoint("127.0.0.1:1")])
         drift.used("pricing", OURS, endpoints)
@@ -188,6 +196,39 @@ async def test_a_judge_that_fails_costs_its_verdict_only(caplog: pytest.LogCaptu
         await asyncio.sleep(60)
         assert [row["verdict"] for row in drift.page()] == ["unknown"]
         assert caplog.text.count("a bug") >= 1
+        await drift.close()
+
+
+@virtual_time
+async def test_one_that_never_answers_does_not_hold_up_the_others_for_long() -> None:
+    """And a new connection to it gets one more try."""
+    fetched: list[str] = []
+
+    class Judge:
+        async def fetch(self, link: Any, service: str) -> bytes | Judgement:
+            fetched.append(link.remote)
+            if link.remote == "a" * 16 and len(fetched) < 10:
+                await asyncio.sleep(judging.FETCH_S)
+                return Judgement(Verdict.UNKNOWN, ("no answer",))
+            return b""
+
+        async def judge(self, ours: Contract, reply: bytes) -> Judgement:
+            return Judgement(Verdict.COMPATIBLE)
+
+    async with Node("rider", admin="off", env={}) as caller:
+        drift = Drift(Judge(), caller.clock)
+        endpoints = EndpointSet("pricing", "a test")
+        endpoints.update(Endpoint(f"127.0.0.1:{port}") for port in range(1, 10))
+        drift.used("pricing", OURS, endpoints)
+        drift.connected("127.0.0.1:1", Peer("a" * 16))  # type: ignore[arg-type]
+        drift.connected("127.0.0.1:2", Peer("b" * 16))  # type: ignore[arg-type]
+        await asyncio.sleep(MAX_TRIES * (judging.FETCH_S + 1))
+        assert [row["verdict"] for row in drift.page()] == ["unknown", "compatible"]
+        assert fetched == ["a" * 16] * MAX_TRIES + ["b" * 16]
+        fetched += [""] * 10
+        drift.connected("127.0.0.1:3", Peer("a" * 16))  # type: ignore[arg-type]
+        await asyncio.sleep(1)
+        assert [row["verdict"] for row in drift.page()] == ["compatible"] * 3
         await drift.close()
 
 
