@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from importlib import metadata
 
 from mesh import logs as logging_setup
-from mesh.cli import call, consul, describe, dev, doctor, down, exits, idl, listing, logs, new, ps, up
+from mesh.cli import call, completion, consul, describe, dev, doctor, down, exits, idl, listing, logs, new, ps, up
 from mesh.cli.exits import CommandError
 from mesh.cli.output import print_line
 from mesh.config import ConfigError
@@ -27,7 +27,7 @@ from mesh.errors import MeshError
 from mesh.version import VERSION
 
 PLUGINS = "thriftmesh.commands"
-BUILT_IN = (new, up, dev, ps, logs, down, call, describe, listing, idl, consul, doctor)
+BUILT_IN = (new, up, dev, ps, logs, down, call, describe, listing, idl, consul, doctor, completion)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
