@@ -18,7 +18,7 @@ ARGS ?=
 
 SOAK_CASES ?= 1000000
 
-.PHONY: help install demo test check bench soak lock clean
+.PHONY: help install demo newcomer test check bench soak lock clean
 
 help:  ## this list
 	@echo "thriftmesh: make TARGET   (PYTHON=$(PYTHON) VENV=$(VENV))"
@@ -28,6 +28,9 @@ install: $(STAMP)  ## the virtual environment with locked dependencies and the p
 
 demo: $(STAMP)  ## a dev cluster, a few hundred trips over HTTP, a table, everything reconciled
 	@$(BIN)/mesh up cluster.toml --run "$(abspath $(BIN))/python -m services.demo"
+
+newcomer: $(STAMP)  ## docs/tutorial.md to the letter, with a wheel of this checkout in an empty environment
+	@$(BIN)/python -m tests.newcomer $(ARGS)
 
 test: $(STAMP)  ## the whole suite: units, integration with real processes and Consul (ARGS=... goes to pytest)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import configparser
 import re
-import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+
+from tests.newcomer.wheel import build_wheel
 
 ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
@@ -56,16 +55,7 @@ def test_every_target_of_the_makefile_is_in_its_help():
 
 @pytest.mark.integration
 def test_the_wheel_has_the_toolkit_and_not_the_city(tmp_path):
-    # Built from a copy: setuptools leaves its `build/lib` in the folder, and other tests run in this one.
-    for path in ROOT.iterdir():
-        if path.is_file():
-            shutil.copy(path, tmp_path)
-    for folder in ("mesh", "idl", "services", "bench"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", "wheels", "."]
-    subprocess.run(command, cwd=tmp_path, check=True, timeout=100)
-
-    (wheel,) = (tmp_path / "wheels").glob("*.whl")
+    wheel = build_wheel(tmp_path)
     names = set(zipfile.ZipFile(wheel).namelist())
     packages = {name.split("/")[0] for name in names if ".dist-info/" not in name}
     assert packages <= {"mesh", "loadtest", "chaos"}
