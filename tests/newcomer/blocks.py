@@ -5,6 +5,7 @@
     ```sh second                     in a second terminal, where the last command stays in front
     ```sh second                     with `^C` as its only line: Ctrl-C there, and a good end
     ```text                          what the commands above show; `...` stands for anything, also for whole lines
+    ```text second                   what comes to be seen in the second terminal
     ```python title="a/b.py"         a file to be written (any language)
     ```diff title="a/b.py"           lines of a file to be changed
     ```toml shows="cluster.toml"     lines that stand in a file
@@ -50,6 +51,14 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Watch:
+    """What the second terminal comes to show, after what was seen in it before."""
+
+    line: int
+    shown: str
+
+
+@dataclass(frozen=True)
 class Interrupt:
     line: int
 
@@ -76,7 +85,7 @@ class Shows:
     text: str
 
 
-Step = Run | Interrupt | Write | Change | Shows
+Step = Run | Watch | Interrupt | Write | Change | Shows
 
 
 def steps(text: str) -> list[Step]:
@@ -84,7 +93,9 @@ def steps(text: str) -> list[Step]:
     found: list[Step] = []
     for line, info, body in _fenced(text):
         language, *words = shlex.split(info) or [""]
-        if language == "text" and not words:
+        if [language, *words] == ["text", "second"]:
+            found.append(Watch(line + 1, body))
+        elif [language, *words] == ["text"]:
             if not found or not isinstance(found[-1], Run) or found[-1].shown is not None:
                 raise TextError(line, "output without commands right before it")
             last = found[-1]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.newcomer.blocks import Change, Interrupt, Run, Shows, Step, TextError, Write, pattern, steps
+from tests.newcomer.blocks import Change, Interrupt, Run, Shows, Step, TextError, Watch, Write, pattern, steps
 from tests.newcomer.terminal import Terminal, wait_until
 from tests.newcomer.wheel import ROOT
 
@@ -39,6 +39,8 @@ def environment(work: Path, wheel: Path) -> dict[str, str]:
         "PIP_CONSTRAINT": " ".join([str(constraint), *kept.get("PIP_CONSTRAINT", "").split()]),
         "PIP_FIND_LINKS": " ".join([str(wheel.parent), *kept.get("PIP_FIND_LINKS", "").split()]),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_COMPILE": "1",  # what is imported is compiled then; the rest of mypy need not be
+        "PYTHONUNBUFFERED": "1",  # stdout before stderr, as on a terminal
         "GIT_CONFIG_GLOBAL": os.devnull,
         **{f"GIT_{who}_{what}": f"newcomer{at}" for who in ("AUTHOR", "COMMITTER") for what, at in _WHO},
     }
@@ -59,6 +61,7 @@ class Follower:
         self._say = say
         self._first = Terminal(folder, env)
         self._second = Terminal(folder, env)
+        self._seen = 0  # characters of the second terminal's output that the text has spoken of
         self._open = ExitStack()
 
     def __enter__(self) -> Follower:
@@ -82,6 +85,8 @@ class Follower:
         match step:
             case Run():
                 self._run(step)
+            case Watch():
+                self._watch(step.line, step.shown)
             case Interrupt():
                 self._say(step.line, "Ctrl-C in the second terminal")
                 code = self._second.interrupt()
@@ -132,15 +137,24 @@ class Follower:
             raise TextError(command.line, "something still runs in the second terminal")
         self._say(command.line, f"$ {command.text}  (in the second terminal)")
         terminal.start(command.text)
-        wanted = pattern(step.shown or "")
+        self._seen = 0
+        if step.shown is not None:
+            self._watch(step.shown_line, step.shown)
 
-        def fits() -> bool:
-            return wanted.search(_whole(terminal.output())) is not None
+    def _watch(self, line: int, shown: str) -> None:
+        """Waits until the second terminal shows it, behind what was seen there before."""
+        self._say(line, "look at the second terminal")
+        wanted, terminal = pattern(shown), self._second
 
-        wait_until(lambda: fits() or not terminal.busy, SHOWN_S)
-        if not fits():
-            what = "it printed" if terminal.busy else "it ended and had printed"
-            raise TextError(step.shown_line, f"the text shows\n{step.shown}\nand {what}\n{terminal.output()}")
+        def look() -> re.Match[str] | None:
+            return wanted.search(terminal.output(), self._seen)
+
+        wait_until(lambda: look() is not None or not terminal.busy, SHOWN_S)
+        found = look()
+        if found is None:
+            what = "it shows" if terminal.busy else "what ran there has ended after"
+            raise TextError(line, f"the second terminal should show\n{shown}\nand {what}\n{terminal.output()}")
+        self._seen = found.end()
 
 
 def _whole(output: str) -> str:
