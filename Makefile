@@ -69,9 +69,11 @@ $(BIN)/python:
 	@echo "making $(VENV) with $$("$(PYTHON)" -V)"
 	@"$(PYTHON)" -m venv "$(VENV)"
 
-# setuptools is locked like the rest, so the project is built with it and not with whatever is newest today.
-$(STAMP): requirements-dev.txt setup.cfg pyproject.toml | $(BIN)/python
+# setuptools is locked like the rest, so the project is built with it and not with whatever is newest today. Its ordinary
+# editable install is a finder that type checkers do not follow: in another folder mesh would have no types.
+$(STAMP): requirements-dev.txt setup.cfg pyproject.toml Makefile | $(BIN)/python
 	@echo "installing locked dependencies into $(VENV) (a minute or two the first time)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation \
+		--config-settings editable_mode=compat -e .
 	@touch $@

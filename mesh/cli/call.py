@@ -72,7 +72,10 @@ def add_target(parser: argparse.ArgumentParser) -> None:
 
 
 def _milliseconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number of milliseconds, got {text!r}") from None
     if not 1 <= value <= MAX_TIMEOUT_MS:
         raise argparse.ArgumentTypeError(f"expected from 1 to {MAX_TIMEOUT_MS} milliseconds (an hour), got {text}")
     return value

@@ -30,7 +30,8 @@ def from_file(path: Path) -> Contract:
     try:
         return load(path)
     except ContractError as error:
-        raise CommandError(str(error), advice=f"mesh idl check {path} shows everything that is wrong") from None
+        advice = f"mesh idl check {path} shows everything that is wrong" if path.is_file() else ""
+        raise CommandError(str(error), advice=advice) from None
     except OSError as error:
         raise CommandError(f"{path}: cannot be read: {error.strerror}") from None
 

@@ -55,7 +55,7 @@ def run_check(args: argparse.Namespace) -> int:
         print(json.dumps({"errors": errors, "warnings": warnings, "findings": listed}, indent=2))
     else:
         for item in findings:
-            print(f"{item.file}:{item.line}: {item.level}: {item.reason}")
+            print(f"{item.place}: {item.level}: {item.reason}")
         print(f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}")
     return 1 if errors else 0
 

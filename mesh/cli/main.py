@@ -57,6 +57,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     args, rest = parser.parse_known_args(argv)
     if len(rest) == 1 and (rest[0] == "-" or not rest[0].startswith("-")) and getattr(args, "body", "") is None:
         args.body = rest[0]
+    elif not rest and args.command is None:  # a first look, mostly
+        parser.print_help(sys.stderr)
+        sys.exit(exits.USAGE)
     elif rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     return args
@@ -91,7 +94,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"mesh {VERSION} (Python {platform.python_version()})")
     parser.add_argument("--debug", action="store_true", help="show the stack of a failure")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for module in BUILT_IN:
         module.register(commands)
     for entry in metadata.entry_points(group=PLUGINS):

@@ -26,12 +26,12 @@ _MEMBER = re.compile(r"[A-Z][A-Z0-9_]*|[A-Z][A-Za-z0-9]*")
 def lint(paths: Iterable[str | Path], include_dirs: Iterable[str | Path] = ()) -> list[Finding]:
     """All findings in files and folders (all `.thrift` files below), in the order of the files and their lines.
 
-    What is wrong in an included file is reported once, under that file.
+    What is wrong in an included file is reported once, under that file. Raises ContractError for a folder without any.
     """
     files = Files(include_dirs)
     loader = Loader(files)
     found: dict[Finding, None] = {}
-    for path in contract_files(paths):
+    for path in some_contract_files(paths):
         found.update(dict.fromkeys(_lint_file(path, files, loader)))
     return sorted(found, key=lambda item: (item.file, item.line, item.level))
 
@@ -44,6 +44,20 @@ def contract_files(paths: Iterable[str | Path]) -> list[Path]:
         if len(below) > MAX_LISTED:
             raise ContractError(str(path), 0, f"more than {MAX_LISTED} contracts in this folder")
         listed.extend(sorted(below))
+    return listed
+
+
+def some_contract_files(paths: Iterable[str | Path]) -> list[Path]:
+    """`contract_files`, where each folder has at least one: a check of none would find nothing wrong.
+
+    Raises ContractError.
+    """
+    listed: list[Path] = []
+    for path in paths:
+        found = contract_files([path])
+        if not found:
+            raise ContractError(str(path), 0, "no .thrift file in this folder or below it")
+        listed.extend(found)
     return listed
 
 

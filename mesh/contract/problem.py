@@ -26,8 +26,13 @@ class Finding:
     level: Level
     reason: str
 
+    @property
+    def place(self) -> str:
+        """`FILE:LINE`; the file alone where the complaint is about all of it."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.reason}"
+        return f"{self.place}: {self.reason}"
 
 
 class ContractError(Exception):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mesh.contract.lint import contract_files
+from mesh.contract.lint import some_contract_files
 from mesh.contract.loader import Loader
 from mesh.contract.problem import ContractError
 from mesh.contract.scope import name_fault
@@ -44,7 +44,7 @@ def build_stubs(
     """
     files = Files(include_dirs)
     loader = Loader(files)
-    for file in contract_files(paths):
+    for file in some_contract_files(paths):
         fault = name_fault(file.name.removesuffix(".thrift"))
         if fault:
             raise ContractError(str(file), 0, f"cannot be imported: {fault}; rename the file")

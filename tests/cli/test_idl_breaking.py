@@ -378,4 +378,4 @@ def test_a_file_too_large_in_a_revision(
     monkeypatch.setattr(git_revision, "MAX_FILE_BYTES", 1000)
     code, _, err = breaking(capsys, "HEAD:idl", "idl")
     assert code == 2
-    assert "large.thrift:0: larger than 1000 bytes" in err
+    assert "large.thrift: larger than 1000 bytes" in err
