@@ -47,7 +47,8 @@ async def main():
         async def call():
             while True:
                 try:
-                    print("answer", await client.ping(), flush=True)
+                    with mesh.deadline(ms=30000):  # longer than a busy machine makes anybody wait
+                        print("answer", await client.ping(), flush=True)
                 except mesh.MeshError as error:
                     print("error", error, flush=True)
                 await asyncio.sleep(0.2)
