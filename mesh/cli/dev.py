@@ -99,7 +99,7 @@ class _Session(up.Session):
 
     def __init__(self, source: Source, name: str, display: DevDisplay) -> None:
         super().__init__(source, name, [], display)
-        self._reloader = Reloader(self._cluster, display.tell)
+        self._reloader = Reloader(self._cluster, source, display.tell)
 
     async def _inside(self, cluster: Cluster, begun: float) -> int:
         await asyncio.to_thread(self._reloader.rebuild_stubs)
@@ -122,5 +122,8 @@ class _Session(up.Session):
             self._display.say("not_ready", f"{str(error).splitlines()[0]}; edits are followed all the same")
         else:
             self._display.ready(cluster, time.monotonic() - begun)
-            self._display.say("watching", f"following {self._reloader.watched} files; Ctrl-C ends it")
+            self._display.say(
+                "watching",
+                f"following {self._reloader.watched} files; mesh logs -f shows what is printed; Ctrl-C ends it",
+            )
         await cluster.until(lambda: False, None)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import time
 from typing import Protocol, TextIO
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.text import Text
 
-from mesh.cluster.display import Display, JsonLines, Lines, LiveTable
+from mesh.cluster import Cluster
+from mesh.cluster.display import Display, JsonLines, Lines, LiveTable, table
 from mesh.cluster.instance import Change, State
 from mesh.dev.events import Event
 
@@ -51,7 +52,11 @@ class DevJson(JsonLines):
 
 
 class DevTable(LiveTable):
-    """The table at the foot of the terminal, the events above it."""
+    """The table at the foot of the terminal, with what does not work yet; the events above it."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._broken: dict[str, str] = {}  # service -> the first line of why its newest text does not run
 
     def change(self, change: Change) -> None:
         if change.state is not State.FAILED:
@@ -60,11 +65,19 @@ class DevTable(LiveTable):
     def tell(self, event: Event) -> None:
         if event.kind == "reloading":
             return
+        if event.kind == "failed":
+            self._broken |= dict.fromkeys(event.fields["services"], event.lines[0])
+        elif event.kind == "reloaded":
+            self._broken.pop(event.fields["service"], None)
         moment = time.strftime("%H:%M:%S ")
         style = {None: "", True: "green", False: "bold red"}[event.good]
         self._console.print(Text(moment, style="dim").append(Text(event.text, style=style)))
         for line in event.lines:
             self._console.print(Text(f"    {line}", style="dim" if line.startswith("  |") else ""))
+
+    def refresh(self, cluster: Cluster) -> None:
+        broken = [Text(f"{name}: {why}", style="red", overflow="ellipsis") for name, why in self._broken.items()]
+        self._live.update(Group(table(cluster), *broken), refresh=True)
 
 
 def display(out: TextIO, *, json_lines: bool) -> DevDisplay:

@@ -15,6 +15,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 WAIT_S = 30.0  # for an event; a hang fails with what was told until then
 
+PLAN = """name = "shop"
+[services.quotes]
+instances = 2
+[services.news]
+"""
 IDL = """service Quotes {
   string quote(1: string what) (idempotent = "true", timeout_ms = "1000")
   string ping() (idempotent = "true", timeout_ms = "5000")
@@ -55,7 +60,7 @@ class Project:
 
     def __init__(self, folder):
         self.folder = folder
-        self.write("cluster.toml", 'name = "shop"\n[services.quotes]\ninstances = 2\n[services.news]\n')
+        self.write("cluster.toml", PLAN)
         self.write("idl/__init__.py", "import mesh\nmesh.contracts(__name__)\n")
         self.write("idl/quotes.thrift", IDL)
         self.write("idl/news.thrift", IDL.replace("Quotes", "News"))

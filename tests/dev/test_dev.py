@@ -13,14 +13,19 @@ import pytest
 from mesh.contract import load
 from mesh.errors import MeshError
 from mesh.node import Node
-from tests.dev.conftest import HANDLER
+from tests.dev.conftest import HANDLER, PLAN
 
 pytestmark = pytest.mark.integration
 
-# From the save to the first answer of the new text. The best of three edits counts: other programs may hold the
-# machine for seconds. On one that is slow for good: THRIFTMESH_SLOW=2 allows twice the time.
+# From the save to the first answer of the new text; the best of three edits counts. Most of it is a start of Python,
+# half a second of a processor's work: where several programs want each processor, it takes as many times as long. On a
+# machine that is slow for good, THRIFTMESH_SLOW=2 allows twice the time.
 LIVE_S = 2.0 * float(os.environ.get("THRIFTMESH_SLOW", "1"))
 TRIES = 3
+
+
+def allowed_s():
+    return LIVE_S * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 class Caller:
@@ -77,9 +82,9 @@ async def test_an_edited_handler_is_live_within_two_seconds(project, dev, record
             project.replace("services/quotes/handler.py", before, f'"edit {number} " + what')
             took.append(await caller.until(f"edit {number} x", "x"))
             told = await running.event("reloaded")
-            print(f"live after {took[-1]:.2f} s, by its own count {told['ms']} ms")
+            print(f"live after {took[-1]:.2f} s of {allowed_s():.1f} s, by its own count {told['ms']} ms")
             assert await caller.client.quote("x") == f"edit {number} x"  # told once it holds for every call
-            if took[-1] < LIVE_S:
+            if took[-1] < LIVE_S:  # as promised for a machine that is not short of processors
                 break
         # Edits that come while a new process is starting: what counts in the end is the last.
         for number in range(4):
@@ -89,7 +94,7 @@ async def test_an_edited_handler_is_live_within_two_seconds(project, dev, record
         await caller.until("again 3 x", "x")
         await running.event("reloaded")
     record_property("live_s", round(min(took), 2))
-    assert min(took) < LIVE_S
+    assert min(took) < allowed_s()
     assert caller.failures == []
     assert caller.calls > 50
     assert running.told("failed") == []
@@ -180,6 +185,11 @@ async def test_only_services_that_need_a_file_are_restarted(project, dev):
         assert {event["service"] for event in told} == {"news", "quotes"}
         assert await news.client.quote("x") == "two x"
         assert not first & running_pids(project, ready)
+        # The plan is followed, too: what a service is started with, and files that it names.
+        project.write("cluster.toml", PLAN.replace("instances = 2", 'instances = 2\nenv = { MODE = "new" }'))
+        assert (await running.event("reloaded"))["service"] == "quotes"
+        project.write("cluster.toml", "[services.quotes]\ninstances = -1\n")
+        assert "instances" in (await running.event("failed"))["reason"]
         assert news.failures == quotes.failures == []
 
 
