@@ -18,7 +18,7 @@ ARGS ?=
 
 SOAK_CASES ?= 1000000
 
-.PHONY: help install demo newcomer test check bench soak lock clean
+.PHONY: help install demo newcomer test check bench soak compiled lock clean
 
 help:  ## this list
 	@echo "thriftmesh: make TARGET   (PYTHON=$(PYTHON) VENV=$(VENV))"
@@ -42,8 +42,20 @@ check: $(STAMP)  ## format, lint, types, import floors, unit tests: under a minu
 	@echo "== import floors"; $(BIN)/lint-imports
 	@echo "== unit tests";    $(BIN)/python -m pytest -n 2 --dist worksteal -m "not integration and not soak" $(ARGS)
 
-bench: $(STAMP)  ## what a call costs, against a C floor and grpc.aio: build/bench.json
-	@$(BIN)/python -m bench $(ARGS)
+# The wheel as users get it, unpacked beside links to what it runs with here. `import mesh` finds it with PYTHONPATH.
+COMPILED := build/compiled
+$(COMPILED)/.built: $(STAMP) setup.py setup.cfg $(shell git ls-files -- 'mesh/*.py' 'mesh/*.thrift' 2>/dev/null)
+	@echo "compiling the hot modules (a minute)"
+	@rm -rf $(COMPILED) build/wheel && mkdir -p $(COMPILED)
+	@THRIFTMESH_COMPILE=yes $(BIN)/python -m pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w build/wheel .
+	@$(BIN)/python -m zipfile -e build/wheel/thriftmesh-*.whl $(COMPILED)
+	@for part in idl services bench tests; do ln -s ../../$$part $(COMPILED)/$$part; done
+	@touch $@
+
+compiled: $(COMPILED)/.built  ## the wheel with compiled modules, unpacked in build/compiled
+
+bench: $(COMPILED)/.built  ## what a call costs, against a C floor and the peers: build/bench.json
+	@cd $(COMPILED) && $(abspath $(BIN))/python -m bench $(ARGS)
 
 soak: $(STAMP)  ## large counts and long runs, minutes: build/soak.json
 	@THRIFTMESH_SOAK_CASES=$(SOAK_CASES) $(BIN)/python -m bench.soak $(ARGS)

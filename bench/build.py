@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench import frames
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent  # also where the bench runs from build/compiled, through a link
 OUT = HERE.parent / "build" / "bench"
 FLOOR, LOAD = OUT / "floor", OUT / "load"
 CALL, INIT = OUT / "call.frame", OUT / "init.frame"

@@ -17,6 +17,22 @@ from mesh.errors import MeshError
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
+class Driver(Protocol):
+    """Who runs the task in which a call is served, and ends it when its deadline passes.
+
+    Most handlers finish without ever waiting, and need no timer; only who drives them learns that they wait.
+    """
+
+    expired: bool
+    """The task was cancelled because the deadline passed, and for no other reason."""
+    waits: bool
+    """The task has begun to wait, so the deadline is being watched."""
+
+    def watch(self, deadline: float) -> None:
+        """Ends the task at `deadline` (seconds of the clock) instead of at the one before."""
+        ...
+
+
 class Call:
     """One request under way.
 
@@ -160,22 +176,6 @@ class Reply:
 def outcome_label(outcome: Outcome) -> str:
     """The metric label of an outcome: `ok`, `declared` or the error table's name."""
     return outcome.kind.name if isinstance(outcome, MeshError) else outcome.label
-
-
-class Driver(Protocol):
-    """Who runs the task in which a call is served, and ends it when its deadline passes.
-
-    Most handlers finish without ever waiting, and need no timer; only who drives them learns that they wait.
-    """
-
-    expired: bool
-    """The task was cancelled because the deadline passed, and for no other reason."""
-    waits: bool
-    """The task has begun to wait, so the deadline is being watched."""
-
-    def watch(self, deadline: float) -> None:
-        """Ends the task at `deadline` (seconds of the clock) instead of at the one before."""
-        ...
 
 
 # A service is an async function from call to reply. Failures are replies whose outcome is a MeshError; what it raises

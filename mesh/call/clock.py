@@ -31,13 +31,30 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
 
+# Loops whose time is their own. Outside of tests there are none, and on 3.11 to ask which loop runs is a system call.
+_virtual_loops: list[asyncio.AbstractEventLoop] = []
+
+
+def keep_own_time(loop: asyncio.AbstractEventLoop) -> None:
+    """From here on `loop_now` asks `loop` while it runs, until `forget_own_time`. For loops with `virtual_time`."""
+    _virtual_loops.append(loop)
+
+
+def forget_own_time(loop: asyncio.AbstractEventLoop) -> None:
+    """The loop is closed."""
+    if loop in _virtual_loops:
+        _virtual_loops.remove(loop)
+
+
 def loop_now() -> float:
     """The running loop's time in seconds, as `LoopClock` reads it; on a thread without one, what loops count from."""
+    if not _virtual_loops:
+        return time.monotonic()
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return time.monotonic()
-    return loop.time() if getattr(loop, "virtual_time", False) else time.monotonic()
+    return loop.time() if loop in _virtual_loops else time.monotonic()
 
 
 class LoopClock:
@@ -45,7 +62,7 @@ class LoopClock:
 
     uvloop rounds `loop.time()` to a millisecond and freezes it for a loop turn, too coarse for latencies; both it and
     asyncio count from the system's monotonic clock, so that is what `now` reads. A loop whose time is its own (a
-    virtual one in a test) says so with the attribute `virtual_time = True`.
+    virtual one in a test) says so with the attribute `virtual_time = True` and with `keep_own_time`.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:

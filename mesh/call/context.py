@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import ContextVar
 from math import inf
+from typing import Any
 
 from mesh.call.call import NOTHING, Call
 from mesh.call.clock import loop_now
@@ -139,8 +140,10 @@ def deadline(*, ms: float) -> Scope:
     """
     if not 0 < ms < inf:
         raise ValueError(f"a deadline must be a positive number of milliseconds, got {ms!r}")
-    here = current()
     when = loop_now() + ms / 1000
+    here = current_or_none()
+    if here is None:
+        return Scope(Context(None, when, None, NOTHING, NOTHING, {}, when))
     if here.deadline is not None:
         when = min(when, here.deadline)
     return Scope(here.replace(deadline=when))
@@ -169,7 +172,7 @@ def tracing(trace: Trace) -> Scope:
     return Scope(current().replace(trace=trace))
 
 
-def _check_texts(what: str, values: Mapping[str, str]) -> None:
+def _check_texts(what: str, values: Mapping[Any, Any]) -> None:
     for key, value in values.items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise TypeError(f"{what} {key!r}: keys and values are text, got {type(value).__name__}")

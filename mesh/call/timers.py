@@ -33,10 +33,13 @@ class Entry:
 
 
 class _Callback(Entry):
-    __slots__ = ("fire",)
+    __slots__ = ("_callback",)
 
     def __init__(self, callback: Callable[[], object]) -> None:
-        self.fire = callback  # type: ignore[method-assign]
+        self._callback = callback
+
+    def fire(self) -> object:
+        return self._callback()
 
 
 class TimerWheel:

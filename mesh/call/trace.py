@@ -14,8 +14,7 @@ SAMPLED = 0x01
 _WIRE = struct.Struct(">QQQB")  # spanid parentid traceid flags
 WIRE_SIZE = _WIRE.size
 NO_TRACE = bytes(WIRE_SIZE)
-NO_TRACE_ID = bytes(8)
-TRACE_ID = slice(16, 24)  # of the 25 bytes; a call whose trace id is 0 has no trace
+NO_TRACE_ID = bytes(8)  # in bytes 16 to 24 of them; a call whose trace id is 0 has no trace
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 

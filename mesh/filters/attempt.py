@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from mesh.call import Call, Clock, Filter, Reply, Service, outcome_label
+from mesh.call import OK, Call, Clock, Filter, Reply, Service, outcome_label
 from mesh.call.stack import MakeFilter
 from mesh.contract.model import Method
 from mesh.errors import Busy, Unreachable
@@ -32,8 +32,11 @@ def attempt(metrics: CallMetrics, clock: Clock) -> MakeFilter:
             outcome = "unexpected"
             try:
                 reply = await next(call)
-                outcome = outcome_label(reply.outcome)
                 series.response_bytes += len(reply.body)
+                if reply.outcome is OK:
+                    outcome = "ok"
+                    return reply
+                outcome = outcome_label(reply.outcome)
                 if isinstance(reply.outcome, (Busy, Unreachable)):
                     endpoint.avoid(now() + AVOID_S)
                 return reply

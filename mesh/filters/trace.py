@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from mesh.call import Call, Filter, Reply, Service
 from mesh.call import trace as traces
 from mesh.call.stack import MakeFilter
-from mesh.call.trace import NO_TRACE, NO_TRACE_ID, TRACE_ID
+from mesh.call.trace import NO_TRACE, NO_TRACE_ID
 from mesh.contract.model import Method
 
 
@@ -33,7 +33,7 @@ def server_trace(rng: random.Random) -> MakeFilter:
 
     def make(service: str, method: Method) -> Filter:
         def trace(call: Call, next: Service) -> Awaitable[Reply]:
-            if call.tracing[TRACE_ID] == NO_TRACE_ID:
+            if call.tracing[16:24] == NO_TRACE_ID:
                 call.tracing = traces.root_to_wire(rng)
             return next(call)
 

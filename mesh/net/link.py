@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from math import inf
 from typing import Protocol, cast
 
 from mesh.call import Clock, Entry, Timer, TimerWheel
@@ -116,6 +117,7 @@ class Link(asyncio.Protocol):
         owner: Owner,
     ) -> None:
         self._wire = Connection(dialler, local, limits)
+        self._alarm = self._wire.alarm
         self._send_call = self._wire.send_call
         self._respond = self._wire.respond
         self._limits = limits
@@ -128,7 +130,7 @@ class Link(asyncio.Protocol):
         self._waiting: dict[int, Waiting] = {}
         self._pongs: dict[int, asyncio.Future[None]] = {}
         self._timer: Timer | None = None
-        self._timer_at = float("inf")
+        self._timer_at = inf  # of no timer
         self._flush_planned = False
         self._writable = asyncio.Event()
         self._writable.set()
@@ -168,7 +170,8 @@ class Link(asyncio.Protocol):
             else:
                 self._take(event)
         self.flush_soon()
-        self._rearm()
+        if self._alarm.at < self._timer_at:
+            self._rearm()
 
     def eof_received(self) -> bool:
         for event in self._wire.receive_eof(self._now()):
@@ -255,7 +258,7 @@ class Link(asyncio.Protocol):
 
     def _rearm(self) -> None:
         when = self._wire.next_timer()
-        if when is None or self.gone.done() or (self._timer is not None and self._timer_at <= when):
+        if when is None or self.gone.done() or self._timer_at <= when:
             return  # an earlier wake-up looks again; that is cheaper than moving the timer with every call
         if self._timer is not None:
             self._timer.cancel()
@@ -264,6 +267,7 @@ class Link(asyncio.Protocol):
 
     def _wake(self) -> None:
         self._timer = None
+        self._timer_at = inf
         for event in self._wire.on_timer(self._now()):
             self._take(event)
         self.flush()
@@ -319,26 +323,51 @@ class Link(asyncio.Protocol):
 
         Cancelling it sends a cancel frame: the peer stops, and what it still answers is ignored.
         """
+        if not self.writable:
+            await self.room()
+        call_id, answered = self.begin(deadline, tracing, service, headers, arg1, arg2, arg3)
+        try:
+            return await answered
+        except asyncio.CancelledError:
+            self.give_up(call_id)
+            raise
+
+    @property
+    def writable(self) -> bool:
+        """Whether the pipe to the peer has room for another call."""
+        return self._writable.is_set()
+
+    async def room(self) -> None:
+        """Returns once it has."""
         while not self._writable.is_set():  # whoever wakes first may have filled it again
             await self._writable.wait()
+
+    def begin(
+        self, deadline: float, tracing: bytes, service: str, headers: bytes, arg1: bytes, arg2: bytes, arg3: bytes
+    ) -> tuple[int, Waiting]:
+        """Sends a call; its number, and a future of what comes of it. Raises CallRefused when it was not sent.
+
+        In two halves for whoever calls often: a coroutine around the future costs more than the sending.
+        """
         now = self._now()
-        # Told after the wait. Rounded up, and never 0: the server's last millisecond is the caller's to cut off.
+        # Rounded up, and never 0: the server's last millisecond is the caller's to cut off.
         ttl_ms = max(1, int((deadline - now) * 1000 + 0.999))
         call_id = self._send_call(now, ttl_ms, tracing, service, headers, arg1, arg2, arg3)
-        future: Waiting = self.loop.create_future()
-        self._waiting[call_id] = future
+        self._waiting[call_id] = answered = self.loop.create_future()
         if self._wire.bytes_pending > self._limits.write_high_bytes:
             self.flush()  # now, so that the next caller of this turn finds the pipe full and waits
-        else:
+        elif not self._flush_planned:
+            self._flush_planned = True
+            self._owner.plan_flush(self)
+        if self._alarm.at < self._timer_at:
+            self._rearm()
+        return call_id, answered
+
+    def give_up(self, call_id: int) -> None:
+        """Nobody waits for the answer any more: the peer is told to stop, and what it still answers is ignored."""
+        if self._waiting.pop(call_id, None) is not None:
+            self._wire.cancel(call_id, "the caller gave up", self._now())
             self.flush_soon()
-        self._rearm()
-        try:
-            return await future
-        except asyncio.CancelledError:
-            if self._waiting.pop(call_id, None) is not None:
-                self._wire.cancel(call_id, "the caller gave up", self._now())
-                self.flush_soon()
-            raise
 
     @property
     def calls_waiting(self) -> int:

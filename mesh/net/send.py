@@ -58,20 +58,21 @@ def sender(peers: Peers, method: Method, clock: Clock) -> Service:
             link = found
         assert call.deadline is not None
         try:
-            answer, written = await link.call(
-                deadline=call.deadline,
-                tracing=call.tracing,
-                service=call.service,
-                headers=headers_of(call),
-                arg1=arg1,
-                arg2=request_arg2(call),
-                arg3=call.body,
+            if not link.writable:
+                await link.room()
+            call_id, answered = link.begin(
+                call.deadline, call.tracing, call.service, headers_of(call), arg1, request_arg2(call), call.body
             )
         except HeaderError as error:
             return Reply(_at(BadRequest(f"headers: {error}"), call))
         except CallRefused as error:
             refused = BadRequest(error.reason) if error.permanent else Declined(error.reason)
             return Reply(_at(refused, call))
+        try:
+            answer, written = await answered
+        except asyncio.CancelledError:
+            link.give_up(call_id)
+            raise
         return _to_reply(call, method, answer, written)
 
     return send

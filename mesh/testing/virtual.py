@@ -12,6 +12,8 @@ import selectors
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+from mesh.call.clock import forget_own_time, keep_own_time
+
 T = TypeVar("T")
 
 STUCK_S = 5.0  # real seconds without a timer or an event until the loop says that nobody will ever wake
@@ -48,6 +50,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._virtual_now = 1000.0
         self._clock_resolution = 1e-9  # asyncio fires what lies within it; the default would fire early
         selector.jump = self._jump
+        keep_own_time(self)
+
+    def close(self) -> None:
+        forget_own_time(self)
+        super().close()
 
     def _jump(self, seconds: float) -> None:
         self._virtual_now += max(seconds, 1e-9)

@@ -48,10 +48,10 @@ class Connection:
         self.closing = False
         self._local = local
         self._outbox = Outbox()
-        self._alarm = Alarm()
+        self.alarm = Alarm()
         budget = Budget(limits)
-        self._inbound = Inbound(limits, self._outbox, self._alarm, budget)
-        self._outbound = Outbound(limits, self._outbox, self._alarm, budget, INIT_ID if dialler else 0)
+        self._inbound = Inbound(limits, self._outbox, self.alarm, budget)
+        self._outbound = Outbound(limits, self._outbox, self.alarm, budget, INIT_ID if dialler else 0)
         # The halves' own functions, told there: a call goes through each of them once.
         self.send_call = self._outbound.send_call
         self.respond = self._inbound.respond
@@ -69,7 +69,7 @@ class Connection:
         """Arms the time for the handshake; the dialler queues its init frame."""
         self._heard_at = now
         self._handshake_until = now + self.limits.handshake_s
-        self._alarm.bring(self._handshake_until)
+        self.alarm.bring(self._handshake_until)
         if self.dialler:
             self._outbox.put(self._local.init(answer=False).pack())
 
@@ -188,7 +188,7 @@ class Connection:
             self._outbox.put(self._local.init(answer=True, id=frame.id).pack())
         self.peer = peer
         self._handshake_until = inf
-        self._alarm.bring(self._heard_at + self.limits.idle_s)
+        self.alarm.bring(self._heard_at + self.limits.idle_s)
         self._outbound.refusing = None
         self._outbound.checks_span = peer.is_mesh
         if self._inbound.draining is not None:
@@ -224,15 +224,15 @@ class Connection:
 
     def next_timer(self) -> float | None:
         """When `on_timer` wants to be called (seconds), or None. It may come forward with every other call."""
-        due = self._alarm.due
+        due = self.alarm.due
         return None if due == inf or self.closing else due
 
     def on_timer(self, now: float) -> list[Event]:
         """Does what is due. To be called too early does no harm."""
         events: list[Event] = []
-        if self.closing or now < self._alarm.due:
+        if self.closing or now < self.alarm.due:
             return events
-        self._alarm.restart(now)
+        self.alarm.restart(now)
         if self.peer is None:
             self._check_handshake(now, events)
             return events
@@ -241,12 +241,12 @@ class Connection:
             self._outbound.sweep(now, events),
             self._check_silence(now, events),
         ):
-            self._alarm.bring(at)
+            self.alarm.bring(at)
         return events
 
     def _check_handshake(self, now: float, events: list[Event]) -> None:
         if now < self._handshake_until:
-            self._alarm.bring(self._handshake_until)
+            self.alarm.bring(self._handshake_until)
             return
         kind = "init res" if self.dialler else "init req"
         events.append(self._end(None, f"no {kind} within {self.limits.handshake_s:g} s"))

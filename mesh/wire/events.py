@@ -8,6 +8,7 @@ Classes with slots and positional arguments: one is made per call, and a datacla
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import GetSetDescriptorType, MemberDescriptorType
 
 from mesh.wire.handshake import PeerInfo
 
@@ -15,10 +16,15 @@ from mesh.wire.handshake import PeerInfo
 class _Slotted:
     """Equality and a readable form from the slots, for tests and logs; costs the hot path nothing."""
 
-    __slots__: tuple[str, ...] = ()
+    __slots__ = ()
 
-    def _values(self) -> tuple[object, ...]:
-        return tuple(getattr(self, name) for name in type(self).__slots__)
+    def _fields(self) -> list[str]:
+        """The slots, by what they leave in a class; a compiled one has no `__slots__` to ask."""
+        kinds = (MemberDescriptorType, GetSetDescriptorType)
+        return [name for name, kind in vars(type(self)).items() if isinstance(kind, kinds)]
+
+    def _values(self) -> list[object]:
+        return [getattr(self, name) for name in self._fields()]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Slotted) and type(other) is type(self) and self._values() == other._values()
@@ -26,7 +32,7 @@ class _Slotted:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        inner = ", ".join(f"{name}={value!r}" for name, value in zip(type(self).__slots__, self._values(), strict=True))
+        inner = ", ".join(f"{name}={value!r}" for name, value in zip(self._fields(), self._values(), strict=True))
         return f"{type(self).__name__}({inner})"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from typing import Any
 
 from mesh.wire.faults import HeaderError
 from mesh.wire.limits import DEFAULT_LIMITS, Limits
@@ -19,8 +20,8 @@ NO_HEADERS = b"\x00\x00"
 _U16 = struct.Struct(">H")
 
 
-def encode_headers(headers: Mapping[str, str], limits: Limits = DEFAULT_LIMITS) -> bytes:
-    """Raises HeaderError when they are too many or too long."""
+def encode_headers(headers: Mapping[Any, Any], limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """Whatever an application gave. Raises HeaderError when it is not all text, too much or too long."""
     if not headers:
         return NO_HEADERS
     if len(headers) > limits.headers:
