@@ -9,11 +9,13 @@ compiled, since an edit would then change nothing.
 
 from __future__ import annotations
 
+import atexit
 import configparser
 import os
 import shutil
 import sys
 import sysconfig
+import tempfile
 from glob import glob
 from pathlib import Path
 
@@ -47,7 +49,7 @@ def extensions() -> list[Extension]:
         return []
     from mypyc.build import mypycify
 
-    compiled: list[Extension] = mypycify(hot_modules(), opt_level="3", debug_level="0")
+    compiled: list[Extension] = mypycify(hot_modules(), opt_level="3", debug_level="0", target_dir=str(WORK))
     return compiled
 
 
@@ -65,4 +67,13 @@ class AllOrNothing(build_ext):
             print(f"thriftmesh: compiling failed ({problem}), so nothing is compiled; it will run about half as fast")
 
 
-setup(ext_modules=extensions(), cmdclass={"build_ext": AllOrNothing})
+# Built in a folder of its own each time: setuptools would put into this wheel what an earlier build left in `build`,
+# and a module compiled from yesterday's source is imported in place of today's.
+WORK = Path(tempfile.mkdtemp(prefix="thriftmesh-build-"))
+atexit.register(shutil.rmtree, WORK, ignore_errors=True)
+
+setup(
+    ext_modules=extensions(),
+    cmdclass={"build_ext": AllOrNothing},
+    options={"build": {"build_base": str(WORK)}},
+)

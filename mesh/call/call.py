@@ -57,7 +57,6 @@ class Call:
     endpoint: Any = None  # a balance.Endpoint, set by the balance filter for the leaf
     tried: dict[Any, Reply] | None = None  # endpoints that have refused this call, with what they said
     context: Any = None  # a call.context.Context, once the handler or something that it runs asks for it
-    driver: Driver | None = None  # who watches the deadline in the deadline filter's place
     _priority: Priority | None = None
     _trace: Trace | None = None
 
@@ -84,6 +83,7 @@ class Call:
         self.deadline = deadline
         self.tracing = tracing
         self.peer = peer
+        self.driver: Driver | None = None  # who watches the deadline in the deadline filter's place
         if latest is not None:
             self.latest = latest
         if headers:

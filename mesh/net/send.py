@@ -63,10 +63,10 @@ def sender(peers: Peers, method: Method, clock: Clock) -> Service:
             call_id, answered = link.begin(
                 call.deadline, call.tracing, call.service, headers_of(call), arg1, request_arg2(call), call.body
             )
-        except HeaderError as error:
-            return Reply(_at(BadRequest(f"headers: {error}"), call))
-        except CallRefused as error:
-            refused = BadRequest(error.reason) if error.permanent else Declined(error.reason)
+        except HeaderError as unfit:
+            return Reply(_at(BadRequest(f"headers: {unfit}"), call))
+        except CallRefused as refusal:
+            refused = BadRequest(refusal.reason) if refusal.permanent else Declined(refusal.reason)
             return Reply(_at(refused, call))
         try:
             answer, written = await answered

@@ -58,17 +58,17 @@ def handler_leaf(method: Method, function: Callable[..., Any], threads: HandlerT
             return Reply(BadRequest(f"request of {len(call.body)} bytes; max_request_bytes is {request_limit}"))
         try:
             args = decode_args(call.body)
-        except CodecError as error:
-            return Reply(BadRequest(str(error)))
+        except CodecError as unreadable:
+            return Reply(BadRequest(str(unreadable)))
         context_var.set(call)  # never reset: each call runs in a context of its own
         try:
             value = await run(*args)
-        except Exception as error:
-            return _failed(method, call, error, reply_headers(call))
+        except Exception as raised:
+            return _failed(method, call, raised, reply_headers(call))
         try:
             body = encode_result(value)
-        except CodecError as error:
-            log.error("%s: the handler's answer breaks the contract: %s", method.wire_name, error)
+        except CodecError as unfit:
+            log.error("%s: the handler's answer breaks the contract: %s", method.wire_name, unfit)
             return Reply(Unexpected("the handler's answer breaks the contract"), headers=reply_headers(call))
         if len(body) > response_limit:
             log.error("%s: answer of %d bytes; max_response_bytes is %d", method.wire_name, len(body), response_limit)
