@@ -13,20 +13,20 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from mesh.call import Declared, Outcome, Reply, debug, outcome_label
+from mesh.call import Declared, Outcome, Reply, debug
 from mesh.call import context as scopes
 from mesh.call.trace import Trace, root
 from mesh.cli import contracts, where
-from mesh.cli.example import example
 from mesh.cli.exits import OK, CommandError, nearest
-from mesh.cli.json_body import BodyError, arguments, parse
-from mesh.cli.json_show import struct_to_json, to_json
 from mesh.cli.output import print_json, print_line
-from mesh.cli.spec import args_class, result_spec
+from mesh.contract.jsonform.body import BodyError, arguments, parse
+from mesh.contract.jsonform.example import example
+from mesh.contract.jsonform.spec import args_class
 from mesh.contract.model import Method, Service
 from mesh.discovery import RegistryError
 from mesh.errors import EXIT_DECLARED, BadRequest, MeshError, UnknownService, Unreachable
 from mesh.node import PROTOCOLS, Node
+from mesh.node.answer import answer, error_of, exception_of, value_of
 
 CALLER = "mesh-cli"
 MAX_TIMEOUT_MS = 3_600_000  # nobody waits longer at a prompt; a millisecond is the least that the wire can say
@@ -93,7 +93,7 @@ async def run(args: argparse.Namespace) -> int:
     except MeshError as error:
         if not args.json:
             raise
-        _print_json(args, error, peer=error.peer, elapsed_ms=error.elapsed_ms, trace=trace, error=_row(error))
+        _print_json(args, error, peer=error.peer, elapsed_ms=error.elapsed_ms, trace=trace, error=error_of(error))
         return error.kind.exit
 
 
@@ -231,15 +231,12 @@ def _show(
         "headers": dict(reply.headers),
     }
     if isinstance(outcome, Declared):
-        shown: Any = struct_to_json(outcome.exception, show_pii=args.show_pii)
-        name = type(outcome.exception).__name__
-        more["exception"] = {"name": name, "fault": outcome.fault.value, "fields": shown}
+        more["exception"] = exception_of(outcome, show_pii=args.show_pii)
+        name = more["exception"]["name"]
         note = f"mesh: {args.service} {method.wire_name} answered with {name}, which its contract declares"
-        shown = {name: shown}
+        shown: Any = {name: more["exception"]["fields"]}
     else:
-        spec = result_spec(service, method)
-        shown = None if spec is None else to_json(spec, reply.value, show_pii=args.show_pii)
-        more["value"] = shown
+        shown = more["value"] = value_of(service, method, reply, show_pii=args.show_pii)
         note = ""
     if args.json:
         _print_json(args, outcome, **more)
@@ -255,29 +252,6 @@ def _show(
 def _print_json(
     args: argparse.Namespace, outcome: Outcome, *, elapsed_ms: float | None, trace: Trace, **more: Any
 ) -> None:
-    """One line with the same keys whatever came; `exception` or `error` where there is one."""
-    answer = {
-        "outcome": outcome_label(outcome),
-        "service": args.service,
-        "method": args.method,
-        "value": None,
-        "headers": {},
-        "elapsed_ms": None if elapsed_ms is None else round(elapsed_ms, 2),
-        "trace": trace.id,
-        **more,
-    }
-    print_json(answer, indent=None)
-
-
-def _row(error: MeshError) -> dict[str, Any]:
-    kind = error.kind
-    return {
-        "reason": error.reason,
-        "text": str(error),
-        "advice": kind.advice,
-        "blame": kind.blame.value,
-        "may_have_run": kind.may_have_run,
-        "repeat": kind.repeat.value,
-        "exit": kind.exit,
-        "limit_ms": error.limit_ms,
-    }
+    """One line."""
+    made = answer(outcome, service=args.service, method=args.method, elapsed_ms=elapsed_ms, trace_id=trace.id, **more)
+    print_json(made, indent=None)

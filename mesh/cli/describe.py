@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-from collections import deque
-from collections.abc import Iterator, Mapping
-from typing import Any
-
-from thriftpy2.thrift import TType
+from collections.abc import Iterator
 
 from mesh.cli import call, contracts
 from mesh.cli.exits import OK, CommandError
 from mesh.cli.output import print_json, print_line
-from mesh.cli.spec import args_class, kind_of, result_spec
 from mesh.cli.table import columns
-from mesh.contract.model import Contract, Field, Method, Service
-from mesh.contract.typespec import Spec, is_enum, is_struct, parts, spec_of
+from mesh.contract.jsonform import description
+from mesh.contract.jsonform.spec import kind_of
+from mesh.contract.model import Contract, Field, Method
 from mesh.errors import MeshError
 
 _HEAD = ("method", "timeout", "attempts", "idempotent", "priority", "p50", "p99", "availability", "deprecated")
@@ -33,7 +28,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 async def run(args: argparse.Namespace) -> int:
     contract = await _contract(args)
     if args.json:
-        print_json(as_dict(contract))
+        print_json(description.describe(contract))
         return OK
     for block in as_text(contract):
         for line in block.split("\n"):
@@ -64,7 +59,7 @@ def as_text(contract: Contract) -> Iterator[str]:
         for method in service.methods.values():
             yield f"  {signature(method)}"
         yield "\n" + columns(_HEAD, [_row(method) for method in service.methods.values()])
-    structs, enums = types_of(contract)
+    structs, enums = description.types_of(contract.services.values())
     for name, struct in structs.items():
         yield f"\n{kind_of(struct)} {name}"
         yield from (f"  {field_text(field)}" for field in struct.__mesh_fields__)
@@ -116,70 +111,6 @@ def _row(method: Method) -> tuple[object, ...]:
         f"{sla.availability:g} % over {days:g} d" if sla.stated else "none promised",
         policy.deprecated,
     )
-
-
-def as_dict(contract: Contract) -> dict[str, Any]:
-    """The contract for programs."""
-    structs, enums = types_of(contract)
-    return {
-        "contract": contract.name,
-        "digest": contract.digest,
-        "services": {name: _service(service) for name, service in contract.services.items()},
-        "structs": {
-            name: {"kind": kind_of(struct), "fields": [dataclasses.asdict(field) for field in struct.__mesh_fields__]}
-            for name, struct in structs.items()
-        },
-        "enums": enums,
-    }
-
-
-def types_of(contract: Contract) -> tuple[dict[str, Any], dict[str, Mapping[str, int]]]:
-    """Structs and enums (name to number) that the contract's methods use, by full name, also those it includes."""
-    structs: dict[str, Any] = {}
-    enums: dict[str, Mapping[str, int]] = {}
-    waiting = deque(_types_of_methods(contract))
-    while waiting:
-        spec = waiting.popleft()
-        what: Any = spec[1] if isinstance(spec, tuple) else None
-        waiting.extend(parts(spec))
-        if is_enum(spec):
-            enums[what.__mesh_name__] = dict(what._NAMES_TO_VALUES)
-        if is_struct(spec) and what.__mesh_name__ not in structs:
-            structs[what.__mesh_name__] = what
-            waiting.extend(spec_of(entry) for entry in what.thrift_spec.values())
-    return structs, enums
-
-
-def _types_of_methods(contract: Contract) -> Iterator[Spec]:
-    for service in contract.services.values():
-        for method in service.methods.values():
-            takes: Any = args_class(service, method)
-            yield from (spec_of(entry) for entry in takes.thrift_spec.values())
-            gives = result_spec(service, method)
-            if gives is not None:
-                yield gives
-            yield from ((TType.STRUCT, line.exception) for line in method.throws)
-
-
-def _service(service: Service) -> dict[str, Any]:
-    return {
-        "name": service.registry_name,
-        "owner": service.owner,
-        "extends": service.extends,
-        "methods": {
-            method.wire_name: {
-                "parameters": [dataclasses.asdict(field) for field in method.parameters],
-                "result": method.result,
-                "throws": [
-                    {"id": line.id, "name": line.name, "exception": line.exception.__name__, "fault": line.fault.value}
-                    for line in method.throws
-                ],
-                "oneway": method.oneway,
-                "policy": dataclasses.asdict(method.policy),
-            }
-            for method in service.methods.values()
-        },
-    }
 
 
 def _plain(number: float | None) -> str | None:

@@ -5,9 +5,7 @@ One rule: a failure of a call ends with its row's code of the error table; the c
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-
+from mesh.contract.words import nearest as nearest
 from mesh.errors import EXIT_DECLARED, TABLE
 
 OK = 0
@@ -25,13 +23,6 @@ class CommandError(Exception):
         super().__init__(reason)
         self.code = code
         self.advice = advice
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was most likely meant."""
-    by_lower = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.5)
-    return by_lower[found[0]] if found else None
 
 
 def table() -> list[tuple[int, str, str]]:

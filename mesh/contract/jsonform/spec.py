@@ -1,7 +1,6 @@
 """Where a method's types stand in the classes of a contract.
 
-One rule: this module and the ones that walk values (`json_body`, `json_show`, `example`) are all of the command line
-that knows thriftpy2's class model.
+One rule: this package is all that walks values by thriftpy2's class model outside of the codec.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The values of a contract as JSON; `json_body` is the way back and says the form.
+"""The values of a contract as JSON; `body` is the way back and says the form.
 
 One rule: what is marked `pii` shows as `***` unless the person asked to see it.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 from thriftpy2.thrift import TType
 
-from mesh.cli.spec import split
+from mesh.contract.jsonform.spec import split
 from mesh.contract.typespec import Spec, spec_of
 
 MASK = "***"

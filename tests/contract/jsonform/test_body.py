@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mesh.contract
-from mesh.cli.example import example
-from mesh.cli.json_body import BodyError, arguments, from_json, parse
-from mesh.cli.json_show import to_json
-from mesh.cli.spec import args_class, result_spec
+from mesh.contract.jsonform.body import BodyError, arguments, from_json, parse
+from mesh.contract.jsonform.example import example
+from mesh.contract.jsonform.show import to_json
+from mesh.contract.jsonform.spec import args_class, result_spec
 from mesh.contract.model import Contract, Service
 
 IDL = """

@@ -1,7 +1,7 @@
-"""JSON to the values of a contract, by its types; `json_show` is the way back.
+"""JSON to the values of a contract, by its types; `show` is the way back.
 
 One rule: nothing is guessed. What does not fit is refused with its path (`request.stops[3].lat: expected a number, got
-"x"`); what `json_show` makes is taken as it is.
+"x"`); what `show` makes is taken as it is.
 
     bool, integers, double   as in JSON; a double also as "NaN", "Infinity", "-Infinity"
     string                   text
@@ -24,10 +24,10 @@ from typing import Any
 
 from thriftpy2.thrift import TType
 
-from mesh.cli.exits import nearest
-from mesh.cli.spec import is_union, split
+from mesh.contract.jsonform.spec import is_union, split
 from mesh.contract.model import Field
 from mesh.contract.typespec import Spec, spec_of
+from mesh.contract.words import nearest
 
 MAX_DEPTH = 64  # of nested values; deeper JSON is an accident or an attack
 _RANGES = {TType.BYTE: 8, TType.I16: 16, TType.I32: 32, TType.I64: 64}

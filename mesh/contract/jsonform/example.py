@@ -13,8 +13,8 @@ from typing import Any
 
 from thriftpy2.thrift import TType
 
-from mesh.cli.json_show import to_json
-from mesh.cli.spec import is_union, split
+from mesh.contract.jsonform.show import to_json
+from mesh.contract.jsonform.spec import is_union, split
 from mesh.contract.model import Field
 from mesh.contract.typespec import Spec, spec_of
 
