@@ -18,7 +18,7 @@ ARGS ?=
 
 SOAK_CASES ?= 1000000
 
-.PHONY: help install demo newcomer test check bench soak compiled lock clean
+.PHONY: help install demo newcomer test browser check bench soak compiled lock clean
 
 help:  ## this list
 	@echo "thriftmesh: make TARGET   (PYTHON=$(PYTHON) VENV=$(VENV))"
@@ -34,6 +34,17 @@ newcomer: $(STAMP)  ## docs/tutorial.md to the letter, with a wheel of this chec
 
 test: $(STAMP)  ## the whole suite: units, integration with real processes and Consul (ARGS=... goes to pytest)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+browser:  ## Chromium, for the tests of /docs: installed by apt where it is missing (as root, on Debian and Ubuntu)
+	@if command -v chromium chromium-browser google-chrome >/dev/null; then \
+		echo "a browser is there: $$(command -v chromium chromium-browser google-chrome | head -1)"; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing chromium (some 110 MB)"; \
+		apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends chromium; \
+	else \
+		echo "make: no Chromium here, and it takes root and apt-get to install one; on Debian and Ubuntu: apt install" \
+			"chromium. Without it: make test ARGS=\"-m 'not browser'\"" >&2; exit 1; \
+	fi
 
 check: $(STAMP)  ## format, lint, types, import floors, unit tests: under a minute
 	@echo "== format";        $(BIN)/ruff format --check .

@@ -34,12 +34,14 @@ Page = Callable[[], Answer | Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A page under a path; `what` is its line in the index. `public` pages are for other machines, too."""
+    """A page under a path; `what` is its line in the index. `public` pages are for other machines, too; one that is
+    `by_address` answers to no host name, which anybody can point at this address."""
 
     path: str
     what: str
     page: Page
     public: bool = False
+    by_address: bool = False
 
 
 @dataclass(frozen=True, slots=True)

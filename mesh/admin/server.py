@@ -18,15 +18,16 @@ from typing import Any
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
 from tornado.iostream import IOStream
-from tornado.web import Application, RequestHandler
+from tornado.web import Application, RequestHandler, stream_request_body
 
+from mesh.admin.docs import CALL_PATH, MAX_REQUEST_BYTES, Docs, DocsSource, problem
 from mesh.admin.pages import AdminSources, Answer, Route, index, standard_routes, text_answer
 
 log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 64  # Prometheus, the registry's check and some people; more would be a leak at the other end
 MAX_HEADER_BYTES = 16 * 1024  # a browser's cookies for localhost can be long; nothing else is
-MAX_BODY_BYTES = 4 * 1024  # every page is a GET
+MAX_BODY_BYTES = 4 * 1024  # every page but the one that calls is a GET
 READ_TIMEOUT_S = 5.0  # for a request's body; who cannot send 4 KiB in it is not there any more
 IDLE_TIMEOUT_S = 90.0  # longer than Prometheus' usual 60 s between scrapes, so that its connection is kept
 PAGE_TIMEOUT_S = 5.0  # registries' checks give up after about as long
@@ -43,8 +44,8 @@ class Remote(enum.StrEnum):
 class Admin:
     """`async with Admin("127.0.0.1:0", sources) as admin`; `admin.address` is where it listens (`HOST:PORT`).
 
-    `routes` are further pages; `remote` says which of them other machines see. Raises ValueError for two pages under
-    one path, OSError when it cannot listen.
+    `routes` are further pages; `remote` says which of them other machines see; `docs` is what /docs shows. Raises
+    ValueError for two pages under one path, OSError when it cannot listen.
     """
 
     def __init__(
@@ -54,8 +55,11 @@ class Admin:
         *,
         routes: tuple[Route, ...] = (),
         remote: Remote = Remote.HEALTH,
+        docs: DocsSource | None = None,
     ) -> None:
         self._listen = listen
+        self._docs_source = docs
+        self.docs: Docs | None = None
         self._sources = sources
         self._remote = remote
         self._on_loopback = True
@@ -77,7 +81,14 @@ class Admin:
         listener = _bind(self._listen)
         self.address = _address(listener)
         self._on_loopback = ipaddress.ip_address(listener.getsockname()[0]).is_loopback
-        application = Application([(r"(/.*)", _Handler, {"admin": self})], log_function=lambda handler: None)
+        if self._docs_source is not None:
+            self.docs = Docs(self._docs_source, loopback=self._on_loopback)
+            for route in self.docs.routes():
+                self.add(route)
+        application = Application(
+            [(f"({CALL_PATH})", _CallHandler, {"admin": self}), (r"(/.*)", _Handler, {"admin": self})],
+            log_function=lambda handler: None,
+        )
         self._server = _Server(
             application,
             max_header_size=MAX_HEADER_BYTES,
@@ -101,11 +112,12 @@ class Admin:
 
     def refusal(self, path: str, request: HTTPServerRequest) -> str:
         """Why whoever sent this request does not get this page; empty when he does."""
+        route = self._routes.get(path)
+        by_address = path == CALL_PATH or (route is not None and route.by_address)
         if not self._on_loopback:
-            route = self._routes.get(path)
-            if self._remote is Remote.ALL or (route is not None and route.public):
+            if not by_address and (self._remote is Remote.ALL or (route is not None and route.public)):
                 return ""
-            if not _from_this_machine(request):
+            if self._remote is not Remote.ALL and not _from_this_machine(request):
                 return f'{path} is for this machine only; admin_remote = "all" (MESH_ADMIN_REMOTE) opens it to others\n'
         return (
             "" if _is_local_name(request.host_name) else "ask the admin side by its address, 127.0.0.1 or localhost\n"
@@ -146,6 +158,18 @@ class _Server(HTTPServer):
         super().on_close(server_conn)
 
 
+# A browser takes nothing from elsewhere into these pages, gives them nothing else to do, and shows them in no frame.
+_PROTECTION = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+}
+
+
 class _Handler(RequestHandler):
     SUPPORTED_METHODS = ("GET", "HEAD")
 
@@ -155,7 +179,8 @@ class _Handler(RequestHandler):
     def set_default_headers(self) -> None:
         self.clear_header("Server")
         self.set_header("Cache-Control", "no-store")
-        self.set_header("X-Content-Type-Options", "nosniff")
+        for name, value in _PROTECTION.items():
+            self.set_header(name, value)
 
     async def get(self, path: str) -> None:
         if refusal := self._admin.refusal(path, self.request):
@@ -180,6 +205,43 @@ class _Handler(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish("the admin side only answers GET\n" if status_code == 405 else f"{status_code}\n")
+
+
+@stream_request_body  # so that who may not call is refused before the body, which may be larger here, is read
+class _CallHandler(_Handler):
+    SUPPORTED_METHODS = ("POST",)  # type: ignore[assignment]
+
+    def prepare(self) -> None:
+        self._data = bytearray()
+        docs, request = self._admin.docs, self.request
+        if docs is None:
+            refused: Answer | None = problem(404, "no page here calls")
+        elif reason := self._admin.refusal(CALL_PATH, request):
+            refused = problem(403, reason.strip())
+        else:
+            found = docs.refusal(request.headers, request.host)
+            refused = problem(*found) if found else None
+        if refused is not None:
+            self.set_header("Connection", "close")  # what is still to come of the body is not waited for
+            self._send(refused)
+            return
+        assert request.connection is not None
+        request.connection.set_max_body_size(MAX_REQUEST_BYTES)  # type: ignore[attr-defined]
+
+    def data_received(self, chunk: bytes) -> None:
+        self._data += chunk
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        self._send(problem(status_code, "POST only" if status_code == 405 else "it failed; the log has more"))
+
+    async def post(self, path: str) -> None:
+        assert self._admin.docs is not None
+        try:
+            answer = await self._admin.docs.answer(bytes(self._data))
+        except Exception as error:
+            log.exception("a call from /docs failed")
+            answer = problem(500, f"{type(error).__name__}; the log has the stack")
+        self._send(answer)
 
 
 def _with_status(status: int, text: str) -> Answer:

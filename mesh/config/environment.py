@@ -47,6 +47,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("MESH_LISTEN", "listen", "HOST:PORT for RPC"),
     Variable("MESH_ADMIN", "admin", "HOST:PORT for the admin side; off for none"),
     Variable("MESH_ADMIN_REMOTE", "admin_remote", "what the admin side shows to other machines: health or all"),
+    Variable("MESH_DOCS_CALLS", "docs_calls", "the form of /docs that calls: on, off, or auto (on loopback only)"),
     Variable("MESH_ADVERTISE", "advertise", "HOST:PORT that the registry gives to callers"),
     Variable("MESH_REGISTRY", "registry", "consul://HOST:PORT,..., file://PATH or static://HOST:PORT,..."),
     Variable("MESH_TOKEN", "token", "the registry's ACL token (a secret)"),

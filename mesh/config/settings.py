@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mesh.admin.docs import DocsCalls
 from mesh.admin.server import Remote
 from mesh.admin.watchdog import WatchdogSettings
 from mesh.config.secret import MASK, Secret
@@ -65,6 +66,8 @@ class Config:
     admin: str | None = field(default="127.0.0.1:0", metadata={"check": _check_admin})
     # Of an admin side that does listen for others: health and metrics, or all of it.
     admin_remote: Remote = Remote.HEALTH
+    # The form of /docs that calls methods. Whoever may open the page can call as this node then.
+    docs_calls: DocsCalls = DocsCalls.AUTO
     # What the registry tells callers, where it differs from `listen` (containers, NAT).
     advertise: str | None = field(default=None, metadata={"check": _check_advertise})
     registry: str | None = None

@@ -21,7 +21,7 @@ from typing import Any, TypeVar, cast
 from prometheus_client import CollectorRegistry
 
 from mesh import logs
-from mesh.admin import Admin, AdminSources, Health, Route, Watchdog, json_answer
+from mesh.admin import Admin, AdminSources, DocsSource, Health, Route, Watchdog, json_answer
 from mesh.call import Clock, LoopClock, Reply, Stack, TimerWheel
 from mesh.call.debug import CALL_S
 from mesh.config import Config, build, load
@@ -34,6 +34,7 @@ from mesh.net import CONNECT_S, Arrival, FramedLink, Link, Links, Listener, Netw
 from mesh.node import debugging
 from mesh.node.announce import announcement
 from mesh.node.calling import Calling, Protocol
+from mesh.node.docs import NodeDocs
 from mesh.node.drift import Drift
 from mesh.node.judging import Judging
 from mesh.node.meta import meta_for
@@ -294,8 +295,17 @@ class Node:
                 config=self.config.to_public_dict,
             )
             routes = (Route("/debug/usage", "who uses what is deprecated", lambda: json_answer(self._usage.page())),)
+            docs = NodeDocs(
+                self.name, self.version, self._serving.services, self._listens_at, self._calling.call, self._rng
+            )
             self.admin = await self._outer.enter_async_context(
-                Admin(self.config.admin, sources, routes=routes, remote=self.config.admin_remote)
+                Admin(
+                    self.config.admin,
+                    sources,
+                    routes=routes,
+                    remote=self.config.admin_remote,
+                    docs=DocsSource(docs.describe, docs.call, self.config.docs_calls),
+                )
             )
         if self.config.watchdog.threshold_ms and not getattr(asyncio.get_running_loop(), "virtual_time", False):
             await self._outer.enter_async_context(Watchdog(self.config.watchdog, metrics=self.metrics))
@@ -394,6 +404,9 @@ class Node:
             await self._serving.drain(reason, self.config.drain_ms / 1000)
 
     # -- what it says of itself
+
+    def _listens_at(self) -> str:
+        return self._listener.address if self._listener is not None else ""
 
     def _welcome(self) -> tuple[bool, str]:
         return self._state == "ready", "" if self._state == "ready" else f"the node is {self._state}"

@@ -227,7 +227,9 @@ async def test_describe_as_json(run: Run, idl: Path) -> None:
     buy = described["services"]["Shop"]["methods"]["Shop::buy"]
     assert buy["policy"]["timeout_ms"] == 5000
     assert buy["policy"]["sla"]["p99_ms"] == 50
-    assert buy["throws"] == [{"id": 1, "name": "sold_out", "exception": "SoldOut", "type": "shop.SoldOut", "fault": "service"}]
+    assert buy["throws"] == [
+        {"id": 1, "name": "sold_out", "exception": "SoldOut", "type": "shop.SoldOut", "fault": "service"}
+    ]
     assert described["structs"]["places.Place"]["fields"][0]["name"] == "city"
 
 

@@ -62,6 +62,7 @@ def test_every_variable_sets_a_setting(variable, tmp_path: Path) -> None:
         "MESH_ADMIN": "127.0.0.1:7002",
         "MESH_ADVERTISE": "10.0.0.1:7001",
         "MESH_ADMIN_REMOTE": "all",
+        "MESH_DOCS_CALLS": "off",
     }
     text = texts.get(variable.name, "77")
     assert load(None, {variable.name: text}) != load(None, {})
