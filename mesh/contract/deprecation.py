@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from mesh.contract.model import Field, Method, Service
+from mesh.contract.model import Contract, Field, Method, Service
 from mesh.contract.typespec import Spec, is_container, is_struct, parts, spec_of
 
 # Structs and containers of one call that are looked into: some 200 us. A list of 100,000 stops that all set the same
@@ -38,20 +39,70 @@ class _Slot:
     spec: Spec | None
 
 
-class Finder:
-    """`finder(args)`: the deprecated fields that are set in a call's arguments, `all` that could be."""
+class _Plans:
+    """What to look at in the structs that a service's arguments reach, for all its methods."""
 
-    def __init__(self, method: Method, args_class: Any) -> None:
-        self._classes: dict[Any, tuple[_Slot, ...]] = {}
-        reaching = _reaching(spec_of(entry) for entry in args_class.thrift_spec.values())
-        for cls in reaching:
-            self._classes[cls] = tuple(_slots(cls, cls.__mesh_fields__, f"{cls.__name__}.{{}}".format, reaching))
+    def __init__(self, service: Service) -> None:
+        args_classes = [_args_class(service, method) for method in service.methods.values()]
+        below = _below(spec for args in args_classes for spec in _specs(args))
+        above: dict[Any, list[Any]] = {cls: [] for cls in below}
+        for cls, inner in below.items():
+            for one in inner:
+                above[one].append(cls)
+        # Upwards from the structs that have a deprecated field; types may be recursive.
+        reaching: set[Any] = set()
+        waiting = [cls for cls in below if any(field.deprecated is not None for field in cls.__mesh_fields__)]
+        while waiting:
+            cls = waiting.pop()
+            if cls not in reaching:
+                reaching.add(cls)
+                waiting.extend(above[cls])
+        self.reaching = reaching
+        self.slots: dict[Any, tuple[_Slot, ...]] = {
+            cls: tuple(self.slots_of(cls, cls.__mesh_fields__, f"{cls.__name__}.{{}}")) for cls in reaching
+        }
+
+    def slots_of(self, cls: Any, fields: Iterable[Field], name: str) -> Iterator[_Slot]:
+        for field in fields:
+            spec = spec_of(cls.thrift_spec[field.id])
+            deprecated = Deprecated(name.format(field.name), field.deprecated) if field.deprecated is not None else None
+            onwards = spec if any(struct in self.reaching for struct in _structs(spec)) else None
+            if deprecated is not None or onwards is not None:
+                yield _Slot(field.name, field.default, deprecated, onwards)
+
+
+# A client or a handler is made for all methods of a service in a row, and what they share is much of the work.
+@lru_cache(maxsize=8)
+def _plans_of(service: Service) -> _Plans:
+    return _Plans(service)
+
+
+class Finder:
+    """`finder(args)`: the deprecated fields that are set in a call's arguments, `all` that could be, nearest first."""
+
+    def __init__(self, service: Service, method: Method) -> None:
+        plans = _plans_of(service)
+        self._classes = plans.slots
         slots = {
-            slot.name: slot for slot in _slots(args_class, method.parameters, f"{method.name}({{}})".format, reaching)
+            slot.name: slot
+            for slot in plans.slots_of(_args_class(service, method), method.parameters, f"{method.name}({{}})")
         }
         self._parameters = tuple(slots.get(parameter.name) for parameter in method.parameters)
-        every = [slot for slot in (*self._parameters, *(one for all in self._classes.values() for one in all)) if slot]
-        self.all = tuple(dict.fromkeys(slot.deprecated for slot in every if slot.deprecated is not None))
+        self.all = tuple(self._reached(slots.values()))
+
+    def _reached(self, slots: Iterable[_Slot]) -> dict[Deprecated, None]:
+        found: dict[Deprecated, None] = {}
+        seen: set[Any] = set()
+        waiting = deque(slots)
+        while waiting:
+            slot = waiting.popleft()
+            if slot.deprecated is not None:
+                found[slot.deprecated] = None
+            for cls in _structs(slot.spec) if slot.spec is not None else ():
+                if cls in self._classes and cls not in seen:
+                    seen.add(cls)
+                    waiting.extend(self._classes[cls])
+        return found
 
     def __call__(self, args: tuple[Any, ...]) -> list[Deprecated]:
         """A field counts as set when it is neither None nor its default: after decoding nothing tells those apart.
@@ -81,7 +132,9 @@ class Finder:
 
 def finder_of(service: Service, method: Method) -> Finder | None:
     """None when no argument of `method` reaches a deprecated field."""
-    finder = Finder(method, getattr(service.thrift_class, f"{method.name}_args"))
+    if not any(field.deprecated for field in method.parameters) and not _has_deprecated_fields(service.contract):
+        return None  # the usual answer, without a walk through the types of each method
+    finder = Finder(service, method)
     return finder if finder.all else None
 
 
@@ -93,6 +146,21 @@ def deprecated_in(service: Service) -> Iterator[tuple[Method, Deprecated]]:
         finder = finder_of(service, method)
         for each in finder.all if finder is not None else ():
             yield method, each
+
+
+def _has_deprecated_fields(contract: Contract) -> bool:
+    """In the file or in one that it includes."""
+    seen: dict[int, Contract] = {}
+    waiting = [contract]
+    while waiting:
+        each = waiting.pop()
+        if id(each) not in seen:
+            seen[id(each)] = each
+            structs: Iterable[Any] = each.structs.values()
+            if any(field.deprecated for struct in structs for field in struct.__mesh_fields__):
+                return True
+            waiting.extend(each.includes.values())
+    return False
 
 
 def _look(slot: _Slot, value: Any, found: dict[Deprecated, None], waiting: list[tuple[Spec, Any]]) -> None:
@@ -117,15 +185,6 @@ def _items(spec: Spec, value: Any, waiting: list[tuple[Spec, Any]]) -> None:
             waiting.extend((part, item) for item in islice(values, MAX_LOOKED))
 
 
-def _slots(cls: Any, fields: Iterable[Field], name: Any, reaching: dict[Any, None]) -> Iterator[_Slot]:
-    for field in fields:
-        spec = spec_of(cls.thrift_spec[field.id])
-        deprecated = Deprecated(name(field.name), field.deprecated) if field.deprecated is not None else None
-        onwards = spec if any(struct in reaching for struct in _structs(spec)) else None
-        if deprecated is not None or onwards is not None:
-            yield _Slot(field.name, field.default, deprecated, onwards)
-
-
 def _structs(spec: Spec) -> Iterator[Any]:
     """The structs that a type names."""
     if isinstance(spec, tuple) and is_struct(spec):
@@ -134,19 +193,21 @@ def _structs(spec: Spec) -> Iterator[Any]:
         yield from _structs(part)
 
 
-def _reaching(specs: Iterable[Spec]) -> dict[Any, None]:
-    """The structs reached from `specs` that have a deprecated field, in themselves or further down; nearest first."""
+def _args_class(service: Service, method: Method) -> Any:
+    return getattr(service.thrift_class, f"{method.name}_args")
+
+
+def _specs(cls: Any) -> Iterator[Spec]:
+    return (spec_of(entry) for entry in cls.thrift_spec.values())
+
+
+def _below(specs: Iterable[Spec]) -> dict[Any, tuple[Any, ...]]:
+    """The structs reached from `specs`, each with those that its fields name."""
     below: dict[Any, tuple[Any, ...]] = {}
     waiting = deque(struct for spec in specs for struct in _structs(spec))
     while waiting:
         cls = waiting.popleft()
         if cls not in below:
-            below[cls] = tuple(one for entry in cls.thrift_spec.values() for one in _structs(spec_of(entry)))
+            below[cls] = tuple(one for spec in _specs(cls) for one in _structs(spec))
             waiting.extend(below[cls])
-    found = {cls for cls in below if any(field.deprecated is not None for field in cls.__mesh_fields__)}
-    grown = True
-    while grown:  # types may be recursive
-        more = {cls for cls, inner in below.items() if cls not in found and not found.isdisjoint(inner)}
-        found |= more
-        grown = bool(more)
-    return {cls: None for cls in below if cls in found}
+    return below

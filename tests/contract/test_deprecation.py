@@ -84,3 +84,17 @@ def test_all_that_is_deprecated() -> None:
         ("tariff", Deprecated("tariff(tariff)", "by zone now")),
         ("old", Deprecated("", "use plan")),
     ]
+
+
+def test_fields_of_included_files() -> None:
+    texts = {
+        "a.thrift": 'include "b.thrift"\nservice A { void put(1: list<b.B> items) }',
+        "b.thrift": 'include "c.thrift"\nstruct B { 1: optional c.C c }',
+        "c.thrift": 'struct C { 1: optional i32 n (deprecated = "no") }',
+    }
+    contract = load_texts(texts, "a.thrift")
+    service = contract.services["A"]
+    finder = finder_of(service, service.methods["put"])
+    assert finder is not None
+    b: Any = contract.includes["b"].module
+    assert [each.name for each in finder(([b.B(c=b.c.C(n=1))],))] == ["C.n"]
