@@ -24,7 +24,6 @@ from mesh.blocking.call import Call
 from mesh.call.context import current_or_none
 from mesh.contract.model import Method
 from mesh.errors import Busy, CallTimeout
-from mesh.net import eager
 from mesh.node import Node
 from mesh.node.run import loop_factory
 
@@ -83,6 +82,8 @@ class LoopThread:
                 self._ready.set_exception(error)
         finally:
             self._over = over
+            for call in self._running:  # none, unless the thread broke
+                self._refuse(call)
             self._refuse_posted()
 
     async def _serve(self) -> None:
@@ -220,18 +221,15 @@ class LoopThread:
     def _begin_posted(self) -> None:
         while self._posted:
             call = self._posted.popleft()
-            if self._closing or call.given_up:
-                call.error = call.cancelled(CLOSED if self._closing else "its caller gave up")
-                self._ended(call)
-                continue
             self._running.add(call)
-            # In the caller's context, and up to its first wait at once: most have sent their request then.
-            task = call.context.run(eager.start, self._loop, self._carry_out(call))
-            if task is not None:
-                call.task = task
+            self._loop.create_task(self._carry_out(call), context=call.context)
 
     async def _carry_out(self, call: Call) -> None:
+        # From here on it can be cancelled. Before, its task would end without ever coming here.
+        call.task = asyncio.current_task(self._loop)
         try:
+            if call.given_up or self._closing:
+                raise asyncio.CancelledError
             call.value = await call.function(*call.args, **call.named)
         except asyncio.CancelledError:
             call.error = call.cancelled(CLOSED if self._closing else "its caller gave up")
@@ -255,8 +253,11 @@ class LoopThread:
                 call = self._posted.popleft()
             except IndexError:
                 return
-            call.error = call.cancelled(self._over or CLOSED)
-            self._ended(call)
+            self._refuse(call)
+
+    def _refuse(self, call: Call) -> None:
+        call.error = call.cancelled(self._over or CLOSED)
+        self._ended(call)
 
 
 def _time_of(method: Method, now: float) -> float:
