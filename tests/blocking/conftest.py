@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,30 +25,55 @@ def clean_environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **more}
 
 
+@contextmanager
+def echo_process() -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server's process and its address."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.blocking.echo"],
+        cwd=ROOT, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout is not None
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+Seen = Callable[..., dict[str, float]]
+
+
+@pytest.fixture(scope="module")
+def watched() -> Iterator[tuple[str, Any]]:
+    """A server's address, and a client that asks it what it saw."""
+    with echo_process() as (_, address), blocking.Node("watch", env={}) as node:
+        yield address, node.client(interop.Echo, peers=[address])
+
+
 @pytest.fixture
-def start_echo() -> Iterator[Callable[[], tuple[subprocess.Popen[str], str]]]:
-    """Starts a server; gives its process and its address. It ends with the test."""
-    started = []
+def seen(watched: tuple[str, Any]) -> Seen:
+    """Asks the server what it saw since the test began, once it has seen what is wanted.
 
-    def start() -> tuple[subprocess.Popen[str], str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.blocking.echo"],
-            cwd=ROOT, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
-        started.append(process)
-        assert process.stdout is not None
-        return process, process.stdout.readline().strip()
+    After 20 s it answers all the same: the test then fails on it. Its own connection does not count.
+    """
 
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
+    def ask(**wanted: float) -> dict[str, float]:
+        until = time.monotonic() + 20
+        while True:
+            found: dict[str, float] = json.loads(watched[1].touch("seen"))
+            if all(found.get(key, 0) == value for key, value in wanted.items()) or time.monotonic() > until:
+                return found
+            time.sleep(0.005)
+
+    watched[1].touch("forget")
+    assert ask(standing=0)["standing"] == 0  # the last test's connections are gone
+    watched[1].touch("forget")
+    return ask
 
 
 @pytest.fixture
-def echo(start_echo: Callable[[], tuple[subprocess.Popen[str], str]]) -> str:
+def echo(watched: tuple[str, Any], seen: Seen) -> str:
     """The address of a server of the interop contract."""
-    return start_echo()[1]
+    return watched[0]
 
 
 @pytest.fixture
@@ -59,16 +85,6 @@ def node() -> Iterator[blocking.Node]:
 @pytest.fixture
 def client(node: blocking.Node, echo: str) -> Any:
     return node.client(interop.Echo, peers=[echo])
-
-
-def seen(client: Any, **wanted: float) -> dict[str, float]:
-    """What the server saw, once it has seen what is wanted (or 10 s have passed: then the test fails on it)."""
-    until = time.monotonic() + 10
-    while True:
-        found: dict[str, float] = json.loads(client.touch("seen"))
-        if all(found.get(key, 0) == value for key, value in wanted.items()) or time.monotonic() > until:
-            return found
-        time.sleep(0.01)
 
 
 def run_program(text: str, address: str, *options: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,7 @@
-"""The interop service as a process, that can be asked what it saw: `touch("seen")` answers it as JSON."""
+"""The interop service as a process, that can be asked what it saw: `touch("seen")` answers it as JSON.
+
+Who asks has said "forget" before, and keeps a connection that does not count.
+"""
 
 import asyncio
 import json
@@ -13,18 +16,19 @@ class Watching(Echo):
         super().__init__()
         self.node = node
         self.seen = Counter()
+        self.opened_before = 0
+
+    def _connections(self, name):
+        return self.node.metrics.get_sample_value(f"rpc_connections{name}", {"direction": "in"})
 
     async def touch(self, text):
-        if text != "seen":
-            return text
-        samples = self.node.metrics.get_sample_value
-        return json.dumps(
-            {
-                **self.seen,
-                "standing": samples("rpc_connections", {"direction": "in"}),
-                "opened": samples("rpc_connections_opened_total", {"direction": "in"}),
-            }
-        )
+        if text == "forget":  # all that was seen, and that there is a connection on which this came
+            self.seen.clear()
+            self.opened_before = self._connections("_opened_total")
+        elif text == "seen":
+            opened = self._connections("_opened_total") - self.opened_before
+            return json.dumps({**self.seen, "standing": self._connections("") - 1, "opened": opened})
+        return text
 
     async def slow(self, ms):
         self.seen["begun"] += 1

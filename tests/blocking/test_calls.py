@@ -16,7 +16,7 @@ import mesh
 from mesh import blocking
 from mesh.call.trace import from_traceparent
 from mesh.errors import BadRequest, Busy, CallTimeout, Cancelled, NetworkError, UnknownService, Unreachable
-from tests.blocking.conftest import seen
+from tests.blocking.conftest import echo_process
 from tests.node.interop import Echo, interop
 
 pytestmark = pytest.mark.integration
@@ -34,7 +34,7 @@ def test_a_call_returns_what_the_method_returned(client):
     assert repr(client.echo) == "<blocking Echo::echo of interop>"
 
 
-def test_none_of_eight_threads_calls_goes_astray(client, soak_cases):
+def test_none_of_eight_threads_calls_goes_astray(client, soak_cases, seen):
     each = soak_cases(4000) // 8
     wrong: list[object] = []
 
@@ -50,7 +50,7 @@ def test_none_of_eight_threads_calls_goes_astray(client, soak_cases):
     for thread in threads:
         thread.join()
     assert not wrong
-    assert seen(client)["opened"] == 1  # all of them over one connection
+    assert seen()["opened"] == 1  # all of them over one connection
 
 
 def test_a_declared_exception_is_raised_as_itself(client):
@@ -69,7 +69,7 @@ def test_wrong_arguments_are_the_callers_errors(client):
         client.tuoch("x")
 
 
-def test_a_deadline_is_kept_and_the_server_told(client):
+def test_a_deadline_is_kept_and_the_server_told(client, seen):
     client.touch("warm")
     with mesh.deadline(ms=100):
         remaining = mesh.current().remaining_ms()
@@ -77,7 +77,7 @@ def test_a_deadline_is_kept_and_the_server_told(client):
         with pytest.raises(CallTimeout, match="no answer within the deadline") as caught:
             client.slow(60_000)
     assert caught.value.method == "Echo::slow"
-    assert seen(client, cancelled=1)["cancelled"] == 1
+    assert seen(cancelled=1)["cancelled"] == 1
 
 
 def test_headers_trace_and_baggage_go_along(client):
@@ -112,14 +112,15 @@ async def test_a_plain_handler_calls_on_within_its_own_deadline_and_trace(echo):
     assert traces == [trace.trace_id]
 
 
-def test_a_server_that_dies_under_a_call_and_stays_away(start_echo, node):
-    process, address = start_echo()
-    client = node.client(interop.Echo, peers=[address])
-    future = node.submit(client.slow, 4000)
-    assert seen(client, begun=1)["begun"] == 1
-    process.kill()
-    with pytest.raises(NetworkError):
-        future.result()
+def test_a_server_that_dies_under_a_call_and_stays_away(node):
+    with echo_process() as (process, address):
+        client = node.client(interop.Echo, peers=[address])
+        future = node.submit(client.slow, 4000)
+        while "begun" not in client.touch("seen"):
+            pass
+        process.kill()
+        with pytest.raises(NetworkError):
+            future.result()
     with pytest.raises(Unreachable, match="cannot connect"):
         client.touch("x")
 
@@ -179,18 +180,17 @@ def test_a_loop_that_turns_again_in_time_answers(client, node):
     assert future.result() == "x"
 
 
-def test_no_more_calls_than_the_limit_are_under_way(client, echo):
-    other = client
+def test_no_more_calls_than_the_limit_are_under_way(echo, seen):
     with blocking.Node("test", env={}, max_calls=2) as node:
         client = node.client(interop.Echo, peers=[echo])
         futures = [node.submit(client.slow, 60_000) for _ in range(2)]
-        assert seen(other, begun=2)["begun"] == 2
+        assert seen(begun=2)["begun"] == 2
         with mesh.deadline(ms=50), pytest.raises(Busy, match="2 calls of this process are under way"):
             client.touch("x")
         for future in futures:
             assert future.cancel()
         assert client.touch("x") == "x"  # waits for its turn
-        assert seen(other, cancelled=2)["cancelled"] == 2
+        assert seen(cancelled=2)["cancelled"] == 2
 
 
 # -- side by side
@@ -205,14 +205,14 @@ def test_submitted_calls_run_side_by_side(client, node):
         node.submit(len, "x")
 
 
-def test_a_cancelled_future_cancels_the_call_on_the_wire(client, node):
+def test_a_cancelled_future_cancels_the_call_on_the_wire(client, node, seen):
     future = node.submit(client.slow, 60_000)
-    seen(client, begun=1)
+    seen(begun=1)
     assert future.cancel()
     with pytest.raises(CancelledError):
         future.result()
     wait([future])
-    assert seen(client, cancelled=1)["cancelled"] == 1
+    assert seen(cancelled=1)["cancelled"] == 1
 
 
 # -- its life
@@ -242,14 +242,13 @@ def test_after_close_every_use_is_refused(client, node):
         pass
 
 
-def test_a_call_under_way_when_the_node_closes_ends_and_says_why(client, node, echo):
+def test_a_call_under_way_when_the_node_closes_ends_and_says_why(client, node, echo, seen):
     future = node.submit(client.slow, 60_000)
-    seen(client, begun=1)
+    seen(begun=1)
     node.close()
     with pytest.raises(Cancelled, match="the blocking node was closed"):
         future.result()
-    with blocking.Node("other", env={}) as other:
-        assert seen(other.client(interop.Echo, peers=[echo]), cancelled=1)["cancelled"] == 1
+    assert seen(cancelled=1)["cancelled"] == 1
 
 
 def test_many_threads_closing_and_calling_at_once_end_one_way_or_the_other(echo):
