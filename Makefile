@@ -18,7 +18,7 @@ ARGS ?=
 
 SOAK_CASES ?= 1000000
 
-.PHONY: help install demo newcomer test browser check bench soak compiled lock clean
+.PHONY: help install demo newcomer test browser check compiled bench soak lock clean
 
 help:  ## this list
 	@echo "thriftmesh: make TARGET   (PYTHON=$(PYTHON) VENV=$(VENV))"
