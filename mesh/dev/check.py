@@ -15,7 +15,7 @@ from pathlib import Path
 from mesh.contract.problem import ContractError, Finding, Level
 from mesh.contract.stubfiles import StubState, build_stubs
 from mesh.dev.imports import Imports
-from mesh.dev.tree import Files
+from mesh.dev.tree import MAX_SOURCE_BYTES, Files
 
 _BLANKS = re.compile(r"\s+")
 Faults = dict[Path, tuple[Finding, ...]]  # what is wrong with each file that was looked at; nothing: empty
@@ -28,6 +28,8 @@ def programs(paths: Iterable[Path]) -> Faults:
 
 def _compiled(path: Path) -> tuple[Finding, ...]:
     try:
+        if path.stat().st_size > MAX_SOURCE_BYTES:
+            return ()
         source = path.read_bytes()
     except FileNotFoundError:
         return ()

@@ -35,7 +35,7 @@ def read(output: Iterable[str], ours: Callable[[Path], bool], otherwise: str) ->
     shown = tuple(line for line in lines if line)[-MAX_LINES:]
     error = _last_error(lines)
     if error is None:
-        return Failure("", 0, otherwise, shown)
+        return Failure("", 0, f"{otherwise}: {shown[-1]}" if shown else otherwise, shown)
     at, reason = error
     named = _PLACE.match(reason.partition(": ")[2]) if ": " in reason else None
     if named is not None and ours(Path(named["file"])):  # a contract's own complaint names its place

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 
-from mesh.cluster import Change, Cluster, ClusterConfig, Instance, ReplaceError
+from mesh.cluster import Change, Cluster, ClusterConfig, Instance, ReplaceError, State
 from mesh.cluster.journal import text_of
 from mesh.cluster.output import TAIL_LINES
 from mesh.dev import failure
@@ -22,6 +22,12 @@ MAX_OUTPUT_BYTES = 64 * 1024  # of a new process' output, from the end: the long
 # From the moment that the new process has the place until no caller calls the old one: it leaves the registry at once,
 # and settles for 500 ms (`settle_ms`), in which the slowest of registries has told everybody.
 SETTLE_S = 0.6
+# A start that takes longer is told of, as nobody would know what they wait for: ten times the usual one.
+PATIENCE_S = 5.0
+# For a new process that is given up to end by itself. It has no calls yet; one that hears no SIGTERM (blocked at its
+# start, or at a breakpoint there) would keep the next one waiting for its whole drain time.
+UNBORN_S = 2.0
+WAITING = "it is waited for, and an edit begins again; mesh logs -f shows what it prints"
 
 
 class Follower:
@@ -96,6 +102,7 @@ class Follower:
             self._queued = False
             paths, seen = sorted(self._behind), self._seen
             self._tell(self._events.reloading(self._service, paths))
+            await self._cluster.until(lambda: not self._trials(), None)  # `mesh restart` in another terminal
             self._replacing = True
             try:
                 ended = [await self._replace(one) for one in self._instances()]
@@ -115,11 +122,15 @@ class Follower:
         work: asyncio.Task[object] = asyncio.create_task(self._cluster.replace_instance(old.id, config=self.config))
         placed = asyncio.create_task(self._cluster.until(lambda: self._cluster.instance(old.id) is not old, None))
         try:
-            await asyncio.wait((work, placed), return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait((work, placed), timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                self._tell(
+                    self._events.note(f"{old.id}: the new process is not ready after {PATIENCE_S:g} s; {WAITING}")
+                )
+                await asyncio.wait((work, placed), return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             if self._cluster.instance(old.id) is old:
-                work.cancel()
-            await asyncio.wait([work])
+                await self._give_up(work)
             raise
         finally:
             placed.cancel()
@@ -127,6 +138,19 @@ class Follower:
             work.result()
         self._in_background(work)
         return work
+
+    async def _give_up(self, work: asyncio.Task[object]) -> None:
+        """Ends the new process before it has the place."""
+        unborn = [one for one in self._trials() if one.state is not State.READY]
+        work.cancel()
+        await asyncio.wait([work], timeout=UNBORN_S)
+        for one in unborn if not work.done() else ():
+            one.kill_at_once()
+        await asyncio.wait([work])
+
+    def _trials(self) -> list[Instance]:
+        """New processes that are not in anybody's place yet."""
+        return [one for one in self._cluster.beside if one.trial and one.service == self._service]
 
     async def _announce(
         self, paths: Sequence[Path], seen: float, live_s: float, ended: Sequence[asyncio.Task[object]]

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from mesh.dev.tree import Files, Stamp
+from mesh.dev.tree import MAX_SOURCE_BYTES, Files, Stamp
 
 _INCLUDE = re.compile(r"""^[ \t]*include[ \t]+["']([^"']+)["']""", re.MULTILINE)
 
@@ -61,7 +61,9 @@ class Imports:
             return known[1]
         names = known[1] if known is not None else ()
         try:
-            if path.suffix == ".thrift":
+            if stamp[1] > MAX_SOURCE_BYTES:
+                names = ()
+            elif path.suffix == ".thrift":
                 names = tuple(_INCLUDE.findall(path.read_text("utf-8", "replace")))
             elif path.suffix == ".py":
                 names = tuple(dict.fromkeys(_imported(path.read_bytes(), self._package_of(path))))

@@ -14,6 +14,7 @@ takes, so that watching never costs more than a twentieth of a processor.
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -26,6 +27,8 @@ LOOK_SHARE = 20  # a look may take a twentieth of the time between two
 LOOK_AT_LEAST_EVERY_S = 1.0  # however slow the disk is: half of the two seconds in which an edit is to be live
 # Folders that hold no source, besides hidden ones and virtual environments of any name.
 _LEFT_OUT = frozenset({"__pycache__", "build", "dist", "node_modules", "site-packages"})
+
+MAX_SOURCE_BYTES = 2 * 1024 * 1024  # of a file that is read as a program; what is larger is data, and only watched
 
 Stamp = tuple[int, int, int]  # mtime in ns, size, inode: a rename over the file changes the inode at least
 Files = Mapping[Path, Stamp]
@@ -51,7 +54,7 @@ class Tree:
         found: dict[Path, Stamp] = {}
         self._collect(found, self._walk(self._root, SUFFIXES))
         for path in self._extra:
-            self._collect(found, self._walk(path, ("",)) if path.is_dir() else iter((str(path),)))
+            self._collect(found, self._walk(path, ("",)) if os.path.isdir(path) else iter((str(path),)))
         return found
 
     def _collect(self, found: dict[Path, Stamp], paths: Iterator[str]) -> None:
@@ -60,6 +63,8 @@ class Tree:
                 status = os.stat(path)
             except OSError:
                 continue  # gone since it was listed, or a link to nowhere
+            if not stat.S_ISREG(status.st_mode):
+                continue  # whoever opened a pipe would wait for its other end
             found[Path(path)] = (status.st_mtime_ns, status.st_size, status.st_ino)
             if len(found) > self._max_files:
                 raise TooManyFiles(self._too_many(f"{self._max_files} files", found))

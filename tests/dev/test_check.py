@@ -132,7 +132,7 @@ def test_a_contract_that_cannot_be_imported_names_its_own_place(tmp_path):
 
 def test_output_without_a_stack_has_its_last_lines_and_what_the_supervisor_knows():
     found = failure.read([f"line {n}" for n in range(50)], lambda path: True, "exit code 3")
-    assert (found.file, found.line, found.reason) == ("", 0, "exit code 3")
+    assert (found.file, found.line, found.reason) == ("", 0, "exit code 3: line 49")
     assert found.lines[-1] == "line 49"
     assert len(found.lines) == failure.MAX_LINES
     assert failure.read([], lambda path: True, "killed by SIGKILL").lines == ()

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import json
 import os
+import sys
 import time
+from asyncio.subprocess import PIPE
 
 import pytest
 
@@ -201,6 +203,42 @@ async def test_a_first_start_that_fails_is_told_and_mended_by_an_edit(project, d
     await running.event("not_ready")
     project.write("services/quotes/handler.py", HANDLER)
     assert (await running.event("reloaded"))["pid"] in running_pids(project, {"name": "shop-quotes"})
+
+
+DEAF = """import signal
+import time
+
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+time.sleep(600)
+"""
+
+
+async def test_a_start_that_hangs_is_told_and_given_up_by_the_next_edit(project, dev, environment):
+    running = await dev("--no-consul", "quotes")
+    ready = await running.event("ready")
+    async with calling(project, ready["registry"]) as caller:
+        project.write("services/quotes/handler.py", DEAF)
+        assert "not ready after 5 s" in (await running.event("note"))["text"]
+        project.write("services/quotes/handler.py", HANDLER.replace("PREFIX +", '"new " +'))
+        await running.event("reloaded")
+        assert await caller.client.quote("x") == "new x"
+        # All of the source goes and comes back, as with `git stash`.
+        (project.folder / "services").rename(project.folder / "away")
+        assert "No module named" in (await running.event("failed"))["reason"]
+        (project.folder / "away").rename(project.folder / "services")
+        await running.event("reloaded")
+        # Somebody restarts it in another terminal in the same moment.
+        command = ("-m", "mesh.cli.main", "restart", "quotes", "--cluster", "shop-quotes")
+        restart = await asyncio.create_subprocess_exec(
+            sys.executable, *command, cwd=project.folder, env=environment, stdout=PIPE, stderr=PIPE
+        )
+        await running.event("change", state="starting")
+        project.write("services/quotes/handler.py", HANDLER.replace("PREFIX +", '"newest " +'))
+        await running.event("reloaded")
+        assert await caller.client.quote("x") == "newest x"
+        await restart.communicate()
+        assert restart.returncode == 0
+    assert caller.failures == []
 
 
 def running_pids(project, ready):
