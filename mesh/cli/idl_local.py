@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mesh.cli import exits
+from mesh.cli import contracts, exits
 from mesh.cli.exits import CommandError, nearest
 from mesh.contract import ContractError, load
 from mesh.contract.lint import contract_files
@@ -30,7 +30,7 @@ def add_option(parser: argparse.ArgumentParser) -> None:
 def contract_of(service: str, path: Path) -> Contract:
     """The contract in `path` that defines `service`; a file is taken as it is. Raises CommandError."""
     if path.is_file():
-        return _load(path)
+        return contracts.from_file(path)
     if not path.is_dir():
         raise CommandError(f"there is no {path}", advice="say --idl with a .thrift file or a folder of them")
     known: dict[str, Contract] = {}
@@ -52,10 +52,3 @@ def contract_of(service: str, path: Path) -> Contract:
         code=exits.USAGE,
         advice=f"these could not be read: {'; '.join(broken)}" if broken else "",
     )
-
-
-def _load(path: Path) -> Contract:
-    try:
-        return load(path)
-    except ContractError as error:
-        raise CommandError(str(error), advice=f"mesh idl check {path} shows everything that is wrong") from None

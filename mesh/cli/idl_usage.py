@@ -170,4 +170,7 @@ def _as_dict(
 
 
 def _time(ms: int) -> str:
-    return iso(ms / 1000)
+    try:
+        return iso(ms / 1000)
+    except (OSError, OverflowError, ValueError):
+        return f"{ms} ms"  # no moment at all: the server's word

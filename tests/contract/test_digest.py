@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mesh.contract import load, load_texts
 from tests.contract.text import contract
 
 TEXT = """
@@ -119,3 +120,11 @@ def test_it_is_a_sha256_in_hex(tmp_path: Path) -> None:
     found = digest(tmp_path, TEXT)
     assert len(found) == 64
     assert set(found) <= set("0123456789abcdef")
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[2] / "idl").glob("*.thrift")), ids=lambda path: path.stem
+)
+def test_the_texts_that_a_server_tells_have_its_digest(path: Path) -> None:
+    served = load(path)
+    assert load_texts(served.texts, served.entry_point).digest == served.digest

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import psutil
 import pytest
 
 from mesh.balance import Endpoint, EndpointSet
@@ -81,6 +82,31 @@ async def test_a_judgement_has_a_time_limit(monkeypatch: pytest.MonkeyPatch) -> 
     async with no_leaks():
         judgement = await judging.judge_apart(OURS, told(dict(TEXT.texts)))
     assert "took longer than" in judgement.lines[0]
+
+
+async def test_a_node_that_stops_takes_its_judge_along() -> None:
+    async with no_leaks(), LocalMesh() as mesh:
+        server = await mesh.node("pricing")
+        server.serve(pricing(TEXT), Handler(TEXT))
+
+        async def heavy(call: Call) -> Reply:
+            return Reply(body=told({"a.thrift": HEAVY}))
+
+        answering(server, heavy)
+        await server.start()
+        caller = await mesh.node("rider")
+        before = children()
+        await caller.client(pricing(OURS)).ping()
+        async with asyncio.timeout(60):
+            while not (judges := children() - before):
+                await asyncio.sleep(0.01)
+        async with asyncio.timeout(judging.JUDGE_CPU_S - 2):  # it would take longer by itself
+            await caller.stop()
+        assert not judges & children()
+
+
+def children() -> set[int]:
+    return {child.pid for child in psutil.Process().children()}
 
 
 def answering(node: Node, answer: Callable[[Call], Awaitable[Reply]]) -> None:

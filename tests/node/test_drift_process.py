@@ -132,6 +132,8 @@ async def test_two_processes_with_incompatible_contracts(tmp_path: Path, process
     assert health["checks"]["contract:pricing"] == {"ok": True, "detail": expected}
     metrics = await asyncio.to_thread(page, admin, "/metrics")
     assert 'rpc_contract_drift{service="pricing",verdict="incompatible"} 1.0' in metrics
+    peers = json.loads(await asyncio.to_thread(page, admin, "/debug/peers"))
+    assert [row["differences"] for row in peers["contracts"]] == [[LINE]]
     await caller.line("answer 1")
     assert not [line for line in caller.said if line.startswith("error")]
     server.stop()
