@@ -14,7 +14,8 @@ from mesh.dev.uses import Uses
 NAMES = ("app/__main__.py", "app/a.py", "app/b/__init__.py", "app/c.thrift", "app/d.thrift", "x.py/y.py", "app/e.py")
 WORDS = (
     b"import app.a\n", b"from . import b\n", b"from .... import z\n", b"from app import *\n",
-    b"import_module('app.b')\n", b"import " + b"a." * 300 + b"b\n", b"import " + b"x" * 5000 + b"\n", b"(" * 5000, b"-" * 3000 + b"1\n",
+    b"import_module('app.b')\n", b"import " + b"a." * 300 + b"b\n", b"import " + b"x" * 5000 + b"\n",
+    b"(" * 5000, b"-" * 3000 + b"1\n",
     b"x = 1\n", b"def f(:\n", b"\0", b"\xff\xfe", b"# coding: nonsense\n", b"# coding: latin-1\nx = '\xe9'\n",
     b'include "d.thrift"\n', b'include "../../../etc/passwd.thrift"\n', b'include "\0"\n', b"struct A {",
     b"service S extends d.S {}\n",
