@@ -80,10 +80,12 @@ def _append(text: str, section: str, option: str, value: str) -> str:
             inside, reading = words == f"[{section}]", False
         elif words and words[0] not in "#;" and inside:
             if not line[0].isspace():
-                reading = re.match(rf"{re.escape(option)}\s*[=:]", line) is not None
+                reading = re.match(rf"{option}\s*[=:]", line, re.IGNORECASE) is not None
                 last = number if reading else last
             elif reading:
                 last, indent = number, line[: len(line) - len(line.lstrip())]
+    if last < 0:
+        return text  # which the second reading will not take
     newline = _newline(text)
     if not lines[last].endswith("\n"):
         lines[last] += newline

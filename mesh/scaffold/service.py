@@ -11,7 +11,7 @@ from mesh.scaffold import edits
 from mesh.scaffold.fault import ScaffoldError
 from mesh.scaffold.names import camel, check_owner, check_service
 from mesh.scaffold.templates import Kind, Values, render
-from mesh.scaffold.writing import replace, written
+from mesh.scaffold.writing import alone, replace, written
 
 CLUSTER = "cluster.toml"
 _EDITS: dict[str, Callable[[str, str], str]] = {
@@ -55,6 +55,12 @@ def new_service(project: Path, name: str, *, owner: str | None = None) -> Added:
                 f"{project} has no {file}", "a service is added to the layout that `mesh new PROJECT` writes"
             )
     files = render(Kind.SERVICE, Values(project=project.name, service=name, camel=camel(name), owner=owner))
+    with alone(project):
+        return Added(sorted(files), _add(project, name, files))
+
+
+def _add(project: Path, name: str, files: dict[str, str]) -> list[str]:
+    """Writes `files` and the edits; gives the paths that were added to."""
     taken = [path for path in (f"services/{name}", f"services/{name}.py", *files) if os.path.lexists(project / path)]
     if taken:
         raise ScaffoldError(f"{project / taken[0]} exists already; nothing was written", "choose another name")
@@ -68,7 +74,7 @@ def new_service(project: Path, name: str, *, owner: str | None = None) -> Added:
             for file, text in before.items():
                 replace(project / file, text)
             raise
-    return Added(sorted(files), [file for file in _EDITS if after[file] != before[file]])
+    return [file for file in _EDITS if after[file] != before[file]]
 
 
 def _read(path: Path) -> str:

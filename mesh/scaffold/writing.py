@@ -6,6 +6,7 @@ One rule: a file that stands there is never opened for writing.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -29,6 +30,17 @@ def written(folder: Path, files: Mapping[str, str]) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 path.rmdir() if path.is_dir() else path.unlink()
         raise
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Of all who do this with `folder`, one at a time; the others wait."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _make_folders(folder: Path, made: list[Path]) -> None:

@@ -58,6 +58,7 @@ type = layers
 containers =
     services.a
     # b is old
+# and will go
     services.b
 
 exhaustive = True
@@ -99,6 +100,11 @@ def test_a_list_on_the_line_of_its_key() -> None:
     assert parser["importlinter:contract:x"]["name"] == "x"
 
 
+def test_a_key_in_capitals_is_the_same_key() -> None:
+    text = "[importlinter:contract:x]\nType = independence\nModules =\n  services.a\n"
+    assert add_to_contracts(text, "pricing") == f"{text}  services.pricing\n"
+
+
 def test_a_contract_over_all_services_needs_no_line() -> None:
     text = "[importlinter:contract:x]\ntype = independence\nmodules =\n    services.*\n"
     assert add_to_contracts(text, "pricing") == text
@@ -112,6 +118,7 @@ def test_a_contract_over_all_services_needs_no_line() -> None:
         ("[importlinter:contract:x]\ntype = independence\n", "no import contract"),
         ("[x]\n[x]\n", "cannot be read"),
         ("no section\n", "cannot be read"),
+        ("[importlinter:contract:x] ; y\ntype = independence\nmodules = services.a\n", "cannot be added to"),
     ],
 )
 def test_contracts_that_cannot_be_added_to(text: str, says: str) -> None:

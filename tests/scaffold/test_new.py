@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from mesh.cli import main
 from mesh.cluster.plan import load
-from mesh.scaffold import writing
+from mesh.scaffold import new_service, writing
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -217,3 +218,11 @@ def test_a_linked_and_private_settings_file_stays_so(project: Path) -> None:
     assert (project / "setup.cfg").is_symlink()
     assert (project / "settings").stat().st_mode & 0o777 == 0o600
     assert "services.prices" in (project / "settings").read_text()
+
+
+def test_two_at_a_time_are_both_added(project: Path) -> None:
+    names = [f"prices_{number}" for number in range(8)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: new_service(project, name), names))
+    assert set(load(project / "cluster.toml").services) == {"greeter", *names}
+    assert all((project / "setup.cfg").read_text().count(f"services.{name}\n") == 2 for name in names)
