@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mesh.cluster import Change, Cluster, ClusterConfig, ServiceConfig, State, load
+from mesh.cluster.commands import Commands
+from mesh.cluster.plan import Source
 from mesh.cluster.rundir import RunDirectory
 from mesh.node import Node
 from tests.drills.echo_service import LEDGER
@@ -59,11 +61,18 @@ def arguments(description: str | None, **defaults: float) -> argparse.Namespace:
 
 
 @contextlib.asynccontextmanager
-async def stage(name: str, rate_per_s: float, *, directory: Path = ROOT) -> AsyncIterator[Stage]:
-    """The cluster `drill-NAME`, ready and under traffic. Leaving it waits for every call's end."""
+async def stage(
+    name: str, rate_per_s: float, *, directory: Path = ROOT, source: Source | None = None
+) -> AsyncIterator[Stage]:
+    """The cluster `drill-NAME`, ready and under traffic. Leaving it waits for every call's end.
+
+    With `source` it is that plan, and the cluster takes commands, other than `mesh down`.
+    """
     async with RunDirectory(directory, f"drill-{name}") as run:  # a drill begins with an empty city
         shutil.rmtree(run.path / "data", ignore_errors=True)
-    cluster = Cluster(plan(), directory, name=f"drill-{name}", say=note)
+    answer = Commands(lambda: cluster, source, lambda at_once: None).answer if source else None
+    config = source.read() if source else plan()
+    cluster = Cluster(config, directory, name=f"drill-{name}", say=note, answer=answer)
     async with cluster:
         ledger = cluster.state_file.parent / "data" / "echo" / LEDGER
         await cluster.ready()
