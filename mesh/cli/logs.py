@@ -56,17 +56,20 @@ def run_logs(args: argparse.Namespace) -> int:
     folder = _one(args).run / "logs"
     show = _shower(args.json, folder)
     readers = {path: Reader(path) for path in _chosen(folder, args.names)}
-    for line in _first(readers.values(), args.lines, args.since):
-        show(line)
-    if not args.follow:
-        return exits.OK
-    while True:
-        for path in _chosen(folder, args.names, strict=False):
-            readers.setdefault(path, Reader(path))  # an instance that came by a scaling
-        for line in journal.merged([list(reader.new()) for reader in readers.values()]):
+    try:
+        for line in _first(readers.values(), args.lines, args.since):
             show(line)
-        sys.stdout.flush()
-        time.sleep(POLL_S)
+        while args.follow:
+            sys.stdout.flush()
+            time.sleep(POLL_S)
+            for path in _chosen(folder, args.names, strict=False):
+                readers.setdefault(path, Reader(path))  # an instance that came by a scaling
+            for line in journal.merged([list(reader.new()) for reader in readers.values()]):
+                show(line)
+    finally:
+        for reader in readers.values():
+            reader.close()
+    return exits.OK
 
 
 def _first(readers: Iterable[Reader], count: int | None, since: float | None) -> Iterable[Line]:

@@ -22,6 +22,7 @@ from mesh.config import ConfigError
 log = logging.getLogger(__name__)
 
 CONNECTIONS = 32  # at a time; a person has a few terminals, a script a few more
+MOST = 4 * CONNECTIONS  # these are told that there is no place; more are cut
 MAX_UNREAD = 1024 * 1024  # bytes of answers that wait for their reader
 NO, USAGE, INTERNAL = 1, 2, 70  # exit codes of the command that asked (mesh.cli.exits)
 
@@ -86,30 +87,30 @@ class Control:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._path.unlink(missing_ok=True)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._tasks) >= MOST:
+            writer.transport.abort()
+            return
+        task = asyncio.create_task(self._connection(reader, writer), name="control connection")
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asker = Asker(reader, writer)
         try:
-            if len(self._tasks) > CONNECTIONS:
-                asker.send({"error": f"{CONNECTIONS} commands talk to this cluster already; try again", "code": NO})
-            else:
-                asker.send(await self._served(reader, asker))
-            async with asyncio.timeout(protocol.ANSWERING_S):
-                await writer.drain()
-        except (OSError, TimeoutError):
-            pass  # the other side has gone, or does not read
+            asker.send(await self._served(reader, asker, full=len(self._tasks) > CONNECTIONS))
+        except OSError:
+            pass  # the other side has gone
         finally:
-            self._tasks.discard(task)
-            if not writer.transport.is_closing():
-                writer.close()
+            await _closed(writer)
 
-    async def _served(self, reader: asyncio.StreamReader, asker: Asker) -> dict[str, Any]:
+    async def _served(self, reader: asyncio.StreamReader, asker: Asker, *, full: bool) -> dict[str, Any]:
         try:
             asked = await _request(reader)
         except ProtocolError as error:
             return {"error": f"the cluster cannot understand this: {error}", "code": USAGE}
+        if full:  # said after the question: an answer that comes before it is lost with the connection
+            return {"error": f"{CONNECTIONS} commands talk to this cluster already; try again", "code": NO}
         watching = asyncio.create_task(asker.watch())
         try:
             return {"result": await self._answer(asked, asker)}
@@ -125,6 +126,16 @@ class Control:
             return {"error": f"{type(error).__name__}: {error}; the supervisor's log has the stack", "code": INTERNAL}
         finally:
             watching.cancel()
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    """Closes it once the last answer is out, or when that takes too long."""
+    writer.close()
+    try:
+        async with asyncio.timeout(protocol.ANSWERING_S):
+            await writer.wait_closed()
+    except (OSError, TimeoutError):
+        writer.transport.abort()
 
 
 async def _request(reader: asyncio.StreamReader) -> Request:

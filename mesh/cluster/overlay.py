@@ -44,7 +44,8 @@ def _path(base: Path, name: str) -> Path:
 def merged(base: Mapping[str, Any], over: Mapping[str, Any], where: str) -> dict[str, Any]:
     """`over` laid over `base`. `where` is the overlay's file, for complaints. Raises ConfigError."""
     known = base.get("services", {})
-    for name, service in over.get("services", {}).items():
+    new = over.get("services", {})
+    for name, service in new.items() if isinstance(new, Mapping) else ():
         if name not in known and not (isinstance(service, Mapping) and "command" in service):
             guess = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {guess[0]!r}?" if guess else f"it has {', '.join(known) or 'none'}"
