@@ -70,6 +70,7 @@ class Control:
         self._path: Path | None = None
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
 
     async def __aenter__(self) -> Control:
         self._path = protocol.socket_path(self._run)
@@ -82,13 +83,16 @@ class Control:
         assert self._server is not None
         assert self._path is not None
         self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._closing = True
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks)
+        await asyncio.sleep(0)  # for a connection that was accepted in this very turn
         self._path.unlink(missing_ok=True)
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._tasks) >= MOST:
+        if self._closing or len(self._tasks) >= MOST:
             writer.transport.abort()
             return
         task = asyncio.create_task(self._connection(reader, writer), name="control connection")
