@@ -13,7 +13,7 @@ from bench import frames
 HERE = Path(__file__).resolve().parent  # also where the bench runs from build/compiled, through a link
 OUT = HERE.parent / "build" / "bench"
 FLOOR, LOAD = OUT / "floor", OUT / "load"
-CALL, INIT = OUT / "call.frame", OUT / "init.frame"
+CALL, INIT, FRAMED_CALL = OUT / "call.frame", OUT / "init.frame", OUT / "framed-call.frame"
 PROTO = "echo.proto"
 
 
@@ -33,6 +33,7 @@ def build() -> Path:
         _compile(compiler, program)
     CALL.write_bytes(frames.call())
     INIT.write_bytes(frames.init_request())
+    FRAMED_CALL.write_bytes(frames.framed_call())
     _grpc_stubs()
     return OUT
 

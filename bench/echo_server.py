@@ -10,6 +10,8 @@ from collections import Counter
 import uvloop
 
 import mesh
+from bench import mix
+from bench.contracts import mix as contract
 from idl import interop
 from mesh import Node
 
@@ -65,8 +67,10 @@ class Echo:
 async def main() -> None:
     async with Node("interop", listen="127.0.0.1:0") as node:
         node.serve(interop.Echo, Echo())
+        node.serve(contract.Mix, mix.Mix())
         await node.start()
-        print(json.dumps({"port": int(node.address.rpartition(":")[2])}), flush=True)
+        admin = node.admin.address if node.admin is not None else None
+        print(json.dumps({"port": int(node.address.rpartition(":")[2]), "admin": admin}), flush=True)
         await node.run()
 
 

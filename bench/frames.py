@@ -72,6 +72,13 @@ def call(service: str = "interop", method: str = "Echo::echo") -> bytes:
     return frame(_CALL, 1, before + struct.pack(">BI", _CRC32C, checksum) + b"".join(map(_long, arguments)))
 
 
+def framed_call(method: str = "echo") -> bytes:
+    """The same call in framed Thrift, strict binary."""
+    name = method.encode()
+    message = struct.pack(">I", 0x80010001) + _text(name) + struct.pack(">i", 7) + b"\x0c\x00\x01" + sample() + b"\x00"
+    return struct.pack(">I", len(message)) + message
+
+
 def verify(host: str, port: int) -> None:
     """One call over a socket of its own; AssertionError when the answer is anything but the sample, in kind."""
     with socket.create_connection((host, port), timeout=5) as connection, connection.makefile("rb") as reader:

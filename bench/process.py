@@ -30,6 +30,7 @@ class Server:
     name: str
     pid: int
     port: int
+    admin: str | None = None  # host:port of its HTTP side, if it has one
 
 
 def _pinned(core: int, command: Sequence[str | Path]) -> list[str]:
@@ -51,7 +52,8 @@ def server(name: str, command: Sequence[str | Path]) -> Iterator[Server]:
         line = process.stdout.readline()
         if not line:
             raise RuntimeError(f"{name} ended with {process.wait(_START_S)} before it listened; see its errors above")
-        yield Server(name, process.pid, json.loads(line)["port"])
+        told = json.loads(line)
+        yield Server(name, process.pid, told["port"], told.get("admin"))
     finally:
         process.terminate()
         try:

@@ -1,4 +1,4 @@
-/* What floor and load generator both know of a frame: 2 bytes of length that count themselves, big-endian. */
+/* What floor and load generator know of frames: TChannel's 2 bytes of length that count themselves, big-endian. */
 #ifndef FRAME_H
 #define FRAME_H
 
@@ -39,6 +39,17 @@ static inline size_t whole_frame(const uint8_t *at, size_t available) {
     size_t size = read_u16(at);
     if (size < FRAME_HEADER) {
         fprintf(stderr, "a frame says that it has %zu bytes\n", size);
+        exit(2);
+    }
+    return size <= available ? size : 0;
+}
+
+/* The same for framed Thrift: 4 bytes of length that do not count themselves. */
+static inline size_t whole_thrift_frame(const uint8_t *at, size_t available) {
+    if (available < 4) return 0;
+    size_t size = read_u32(at) + 4;
+    if (size > FRAME_MAX) {
+        fprintf(stderr, "a Thrift frame says that it has %zu bytes\n", size);
         exit(2);
     }
     return size <= available ? size : 0;

@@ -1,6 +1,6 @@
 /* The load generator: TChannel calls over epoll, in C so that the client is never what is measured.
  *
- *     load --port PORT --request FILE [--hello FILE | --echo] --connections N --in-flight N
+ *     load --port PORT --request FILE [--hello FILE | --echo | --framed] --connections N --in-flight N
  *          --warm SECONDS --seconds SECONDS [--rate CALLS_PER_S] [--pid PID]
  *
  * Two ways to send. Closed: every connection keeps --in-flight calls under way, each answer is followed by the next
@@ -9,7 +9,9 @@
  *
  * --request holds a call frame; its id and span id are written anew for each call. --hello holds the init frame to
  * shake hands with. --echo says that the peer is the floor, which sends back the request itself. Every answer is
- * checked: a known id, the call's own span, a success, always the same size. Prints one JSON object.
+ * checked: a known id, the call's own span, a success, always the same size. --framed speaks framed Thrift instead, sent
+ * as it stands in the file: answers come in the order of their calls, and each must be a reply of the same size. Prints
+ * one JSON object.
  */
 #define _GNU_SOURCE
 #include "cpu.h"
@@ -28,6 +30,7 @@
 /* Offsets in a frame: header, then flags:1 ttl:4 tracing in a call, flags:1 code:1 tracing in an answer. */
 enum { TYPE_AT = 2, ID_AT = 4, CALL_SPAN_AT = 21, CODE_AT = 17, ANSWER_SPAN_AT = 18 };
 enum { INIT_ANSWER = 0x02, CALL = 0x03, ANSWER = 0x04 };
+enum { THRIFT_REPLY = 0x80010002u, THRIFT_TYPE_AT = 4 }; /* strict binary: version and message type */
 
 #define SECOND 1000000000ull
 #define STALLED (5 * SECOND)     /* no answer for so long: the server hangs, and the run fails */
@@ -46,12 +49,13 @@ struct connection {
     size_t held, unsent_from, unsent_to;
     struct call *calls; /* by id - 1 */
     uint32_t *free_ids, free_count;
+    uint32_t put, taken; /* framed: calls sent and answered so far, which pairs them */
 };
 
 static struct {
     int port, connections, in_flight, pid;
     double warm, seconds, rate;
-    bool echo;
+    bool echo, framed;
     uint8_t request[FRAME_MAX], hello[FRAME_MAX];
     size_t request_size, hello_size;
 } options = {.connections = 1, .in_flight = 1, .warm = 0.5, .seconds = 1};
@@ -92,8 +96,12 @@ static void put_call(struct connection *connection, uint64_t since) {
     uint32_t id = connection->free_ids[--connection->free_count], span = ++next_span;
     uint8_t *frame = connection->output + connection->unsent_to;
     memcpy(frame, options.request, size);
-    write_u32(frame + ID_AT, id);
-    write_u32(frame + CALL_SPAN_AT + 4, span);
+    if (options.framed) {
+        id = connection->put++ % options.in_flight + 1;
+    } else {
+        write_u32(frame + ID_AT, id);
+        write_u32(frame + CALL_SPAN_AT + 4, span);
+    }
     connection->calls[id - 1] = (struct call){since, span};
     connection->unsent_to += size;
     if (sent++ == answered) last_progress = now();
@@ -118,17 +126,13 @@ static void flush(struct connection *connection) {
 
 /* ---- answers ---- */
 
-static void take_answer(struct connection *connection, const uint8_t *frame, size_t size, uint64_t at) {
-    uint32_t id = read_u32(frame + ID_AT), type = options.echo ? CALL : ANSWER;
-    if (frame[TYPE_AT] != type) fail("an answer has the wrong frame type", frame[TYPE_AT]);
-    if (!options.echo && frame[CODE_AT]) fail("an answer is no success, its code", frame[CODE_AT]);
-    if (answer_size && size != answer_size) fail("an answer has another size than the first", size);
-    if (id - 1 >= (uint32_t)options.in_flight || !connection->calls[id - 1].since)
-        fail("an answer to no call, its id", id);
+static size_t whole(const uint8_t *at, size_t available) {
+    return options.framed ? whole_thrift_frame(at, available) : whole_frame(at, available);
+}
 
+static void end_call(struct connection *connection, uint32_t id, size_t size, uint64_t at) {
     struct call *call = &connection->calls[id - 1];
-    uint32_t span = read_u32(frame + (options.echo ? CALL_SPAN_AT : ANSWER_SPAN_AT) + 4);
-    if (span != call->span) fail("an answer carries another call's span", span);
+    if (answer_size && size != answer_size) fail("an answer has another size than the first", size);
     answer_size = size;
     if (options.rate ? call->since >= warm_end : measured_from != 0)
         histogram_record(&latencies, at - call->since);
@@ -136,6 +140,26 @@ static void take_answer(struct connection *connection, const uint8_t *frame, siz
     connection->free_ids[connection->free_count++] = id;
     answered++;
     last_progress = at;
+}
+
+static void take_reply(struct connection *connection, const uint8_t *frame, size_t size, uint64_t at) {
+    if (connection->taken == connection->put) fail("an answer to no call, bytes", size);
+    if (size < 12 || read_u32(frame + THRIFT_TYPE_AT) != THRIFT_REPLY)
+        fail("an answer is no reply in strict binary, its first word", size < 8 ? 0 : read_u32(frame + THRIFT_TYPE_AT));
+    end_call(connection, connection->taken++ % options.in_flight + 1, size, at);
+}
+
+static void take_answer(struct connection *connection, const uint8_t *frame, size_t size, uint64_t at) {
+    uint32_t id = read_u32(frame + ID_AT), type = options.echo ? CALL : ANSWER;
+    if (frame[TYPE_AT] != type) fail("an answer has the wrong frame type", frame[TYPE_AT]);
+    if (!options.echo && frame[CODE_AT]) fail("an answer is no success, its code", frame[CODE_AT]);
+    if (id - 1 >= (uint32_t)options.in_flight || !connection->calls[id - 1].since)
+        fail("an answer to no call, its id", id);
+
+    struct call *call = &connection->calls[id - 1];
+    uint32_t span = read_u32(frame + (options.echo ? CALL_SPAN_AT : ANSWER_SPAN_AT) + 4);
+    if (span != call->span) fail("an answer carries another call's span", span);
+    end_call(connection, id, size, at);
 }
 
 static void receive(struct connection *connection) {
@@ -147,8 +171,8 @@ static void receive(struct connection *connection) {
 
     uint64_t at = now();
     size_t held = connection->held + got, taken = 0, size;
-    while ((size = whole_frame(input + taken, held - taken))) {
-        take_answer(connection, input + taken, size, at);
+    while ((size = whole(input + taken, held - taken))) {
+        (options.framed ? take_reply : take_answer)(connection, input + taken, size, at);
         taken += size;
         if (!options.rate) put_call(connection, at);
     }
@@ -277,7 +301,7 @@ static size_t read_file(const char *path, uint8_t *into) {
     if (!file) die(path);
     size_t size = fread(into, 1, FRAME_MAX, file);
     fclose(file);
-    if (whole_frame(into, size) != size) fail("not exactly one frame in the file, bytes", size);
+    if (whole(into, size) != size) fail("not exactly one frame in the file, bytes", size);
     return size;
 }
 
@@ -285,13 +309,15 @@ static void read_options(int count, char **arguments) {
     static const struct option known[] = {
         {"port", 1, 0, 'p'},    {"request", 1, 0, 'f'},   {"hello", 1, 0, 'h'}, {"echo", 0, 0, 'e'},
         {"warm", 1, 0, 'w'},    {"connections", 1, 0, 'c'}, {"in-flight", 1, 0, 'm'}, {"seconds", 1, 0, 's'},
-        {"rate", 1, 0, 'r'},    {"pid", 1, 0, 'P'},       {0, 0, 0, 0},
+        {"rate", 1, 0, 'r'},    {"pid", 1, 0, 'P'},       {"framed", 0, 0, 't'}, {0, 0, 0, 0},
     };
+    const char *request = NULL;
     for (int option; (option = getopt_long(count, arguments, "", known, NULL)) != -1;) switch (option) {
         case 'p': options.port = atoi(optarg); break;
-        case 'f': options.request_size = read_file(optarg, options.request); break;
+        case 'f': request = optarg; break;
         case 'h': options.hello_size = read_file(optarg, options.hello); break;
         case 'e': options.echo = true; break;
+        case 't': options.framed = true; break;
         case 'c': options.connections = atoi(optarg); break;
         case 'm': options.in_flight = atoi(optarg); break;
         case 'w': options.warm = atof(optarg); break;
@@ -300,7 +326,8 @@ static void read_options(int count, char **arguments) {
         case 'P': options.pid = atoi(optarg); break;
         default: exit(2);
     }
-    if (!options.port || options.request_size < 46 || options.connections < 1 || options.in_flight < 1) {
+    if (request) options.request_size = read_file(request, options.request); /* how to read it is known by now */
+    if (!options.port || options.request_size < (options.framed ? 16 : 46) || options.connections < 1 || options.in_flight < 1) {
         fprintf(stderr, "load needs --port, --request with a call frame, and at least one connection and call\n");
         exit(2);
     }

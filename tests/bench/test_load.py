@@ -30,7 +30,14 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Floor and load generator, built apart from build/bench so that workers do not meet there."""
     with pytest.MonkeyPatch.context() as patch:
         out = tmp_path_factory.mktemp("bench")
-        for name, file in (("OUT", "."), ("FLOOR", "floor"), ("LOAD", "load"), ("CALL", "call"), ("INIT", "init")):
+        for name, file in (
+            ("OUT", "."),
+            ("FLOOR", "floor"),
+            ("LOAD", "load"),
+            ("CALL", "call"),
+            ("INIT", "init"),
+            ("FRAMED_CALL", "framed"),
+        ):
             patch.setattr(build, name, out / file)
         build.build()
         yield
