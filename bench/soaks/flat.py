@@ -34,7 +34,7 @@ def state(target: Server) -> dict[str, int]:
         "resident_bytes": resident_bytes(target.pid),
         "descriptors": len(list((folder / "fd").iterdir())),
         "threads": len(list((folder / "task").iterdir())),
-        "tasks": stack.count("Task "),
+        "tasks": int(stack.split(maxsplit=1)[0]),  # its first line counts them
         "series": series,
     }
 
