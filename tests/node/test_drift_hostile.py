@@ -98,15 +98,17 @@ async def test_a_node_that_stops_takes_its_judge_along() -> None:
         before = children()
         await caller.client(pricing(OURS)).ping()
         async with asyncio.timeout(60):
-            while not (judges := children() - before):
+            judges: set[psutil.Process] = set()
+            while not any(judge.cpu_times().user > 1.5 for judge in judges):  # it has read everything and is at work
                 await asyncio.sleep(0.01)
+                judges = children() - before
         async with asyncio.timeout(judging.JUDGE_CPU_S - 2):  # it would take longer by itself
             await caller.stop()
         assert not judges & children()
 
 
-def children() -> set[int]:
-    return {child.pid for child in psutil.Process().children()}
+def children() -> set[psutil.Process]:
+    return set(psutil.Process().children())
 
 
 def answering(node: Node, answer: Callable[[Call], Awaitable[Reply]]) -> None:
