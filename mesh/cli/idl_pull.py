@@ -35,8 +35,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 async def run(args: argparse.Namespace) -> int:
     async with call.node_for(args) as node:
         groups = await idl_running.running(node, args)
-    idl_running.say_unasked(groups)
     group = _chosen(groups, args.digest)
+    idl_running.say_unasked(groups)
     assert group.contract is not None
     states = write(group.contract.texts, args.out, force=args.force)
     if args.json:

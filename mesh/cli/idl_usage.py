@@ -136,7 +136,8 @@ def _show(
     print(columns(("method", "field", "caller", "calls", "last seen", "reason"), rows))
     first, last = _since(asked)
     since = first if first == last else f"{first} (the one that started last: {last})"
-    print_line(f"\ncounted by {len(asked)} of {len(answers)} instances since {since}; a restart begins anew")
+    print()
+    print_line(f"counted by {len(asked)} of {len(answers)} instances since {since}; a restart begins anew")
 
 
 def _as_dict(

@@ -28,6 +28,7 @@ from mesh.contract.problem import ContractError
 
 MAX_LINES = 20  # differences told; a person needs the first, `mesh idl diff` has them all
 MAX_LINE = 300  # characters: names and types are the stranger's
+_TYPES = ("field-type-changed", "result-changed", "kind-changed")  # codes whose old and new are types
 NICENESS = 10  # behind everything that serves
 
 
@@ -72,7 +73,9 @@ def line_of(change: Change) -> str:
     if not change.method or not place or not (change.old or change.new):
         return change.message.removeprefix(f"{change.contract}: ")[:MAX_LINE]
     here, there = change.old or "absent", change.new or "absent"
-    return f"{change.method}, {place} is {here} here and {there} there"[:MAX_LINE]
+    if change.code in _TYPES:
+        return f"{change.method}, {place} is {here} here and {there} there"[:MAX_LINE]
+    return f"{change.method}, {place}: {here} here, {there} there"[:MAX_LINE]
 
 
 def judge_told(texts: Mapping[str, str], entry_point: str, reply: bytes) -> Judgement:

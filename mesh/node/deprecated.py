@@ -42,7 +42,7 @@ def warning(service: Service, method: Method, function: ClientMethod, told: Told
         if itself is not None:
             if (wire_name, "") not in told:
                 told.add((wire_name, ""))
-                log.warning("this process calls %s", itself)
+                log.warning("deprecated method called: %s: %s", wire_name, reason)
             _warn(itself)
         if untold and finder is not None:
             given = (*args, *(named.get(name) for name in names[len(args) :]))
@@ -51,7 +51,7 @@ def warning(service: Service, method: Method, function: ClientMethod, told: Told
                 text = f"{what.name}, set in a call of {wire_name}, is deprecated: {what.reason}"
                 if (wire_name, what.name) not in told:
                     told.add((wire_name, what.name))
-                    log.warning("this process sets %s", text)
+                    log.warning("deprecated field set: %s in %s: %s", what.name, wire_name, what.reason)
                 _warn(text)
         return function(*args, **named)
 

@@ -37,10 +37,10 @@ MAX_TRIES = 3  # at a digest whose text could not be had, and one more for each 
 MAX_REMEMBERED = 256  # judged digests that nobody connected has any more: years of releases of a few callees
 MAX_TOLD = 20  # log lines about one service: so many different contracts are an attack or a bug of ours, not news
 MAX_SHOWN = 5  # differences in a line of /health: enough to know what to do
-# A judgement takes some 0.4 s of CPU in a process of low priority. Ten times as long is waited after it, so that a
-# thousand peers with a contract each take a tenth of a core at most.
-REST_FACTOR = 10.0
-MIN_REST_S = 0.05
+# A judgement takes some 0.4 s of CPU in a process of low priority. A rollout brings one or two new contracts; what a
+# thousand peers with a contract each get is these seconds of it at once, and then a tenth of a core at most.
+BURST_S = 10.0
+SHARE = 0.1
 
 Key = tuple[str, str, str]  # service, our digest, theirs
 
@@ -104,6 +104,7 @@ class Drift(Collector):
         self._pairs: dict[Key, _Pair] = {}
         self._at: dict[tuple[str, str, str], Key] = {}  # service, our digest, address -> its pair
         self._told: Counter[str] = Counter()
+        self._left_s, self._left_at = BURST_S, clock.now()  # seconds to judge with, as of then
         self._worker: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -183,29 +184,36 @@ class Drift(Collector):
     async def _work(self) -> None:
         try:
             while (pair := next((pair for pair in self._pairs.values() if pair.pending), None)) is not None:
-                busy_s = await self._settle(pair)
-                await self._clock.sleep(max(MIN_REST_S, busy_s * REST_FACTOR))
+                await self._afford()
+                await self._settle(pair)
         finally:
             self._worker = None
 
-    async def _settle(self, pair: _Pair) -> float:
-        """Gets one pair a judgement; returns the seconds that judging took, without the wait for the text."""
+    async def _afford(self) -> None:
+        """Returns when there are seconds left to judge with."""
+        now = self._clock.now()
+        self._left_s = min(BURST_S, self._left_s + (now - self._left_at) * SHARE)
+        self._left_at = now
+        if self._left_s <= 0:
+            await self._clock.sleep(-self._left_s / SHARE)
+
+    async def _settle(self, pair: _Pair) -> None:
+        if not pair.links:
+            return  # gone while nothing could be afforded
         pair.tries += 1
         # Another one each time: who did not answer is not the only one who has this contract.
         link = list(pair.links.values())[(pair.tries - 1) % len(pair.links)]
-        busy_s = 0.0
         try:
             told = await self._judge.fetch(link, pair.service)
             if not isinstance(told, Judgement):
                 started = self._clock.now()
                 told = await self._judge.judge(pair.ours, told)
-                busy_s = self._clock.now() - started
+                self._left_s -= self._clock.now() - started
             pair.judgement = told
         except Exception as error:  # nobody waits for this task: what it raises would be lost
             log.exception("judging the contract of %s failed", pair.service)
             pair.judgement = unknown(f"{type(error).__name__}: {error}")
         self._tell(pair)
-        return busy_s
 
     # -- what is told
 

@@ -34,15 +34,15 @@ BREAKS = {
     "a result": (("i32 ping()", "string ping()"), "Pricing::ping, result is i32 here and string there"),
     "required in a request": (
         ("required double km", "required double km, 3: required i32 hour"),
-        "Pricing::quote, Stop.hour is absent here and required i32 there",
+        "Pricing::quote, Stop.hour: absent here, required i32 there",
     ),
     "gone from an answer": (
         ("1: required i64 cents, ", ""),
-        "Pricing::quote, Quote.cents is i64 here and absent there",
+        "Pricing::quote, Quote.cents: i64 here, absent there",
     ),
     "an enum's value in an answer": (
         ("POOL = 2", "POOL = 2, BIKE = 3"),
-        "Pricing::quote, Kind.BIKE is absent here and 3 there",
+        "Pricing::quote, Kind.BIKE: absent here, 3 there",
     ),
     "a method": (("i32 ping()", ""), "Pricing::ping: is gone"),
     "the service": (("service Pricing", "service Prices"), "service Pricing: was renamed, as it seems, to Prices"),

@@ -186,11 +186,11 @@ async def test_a_thousand_peers_with_a_contract_each(caplog: pytest.LogCaptureFi
             for port, peer in enumerate(peers, 1):
                 drift.connected(f"127.0.0.1:{port}", peer)  # type: ignore[arg-type]
             await asyncio.sleep(440)
-            assert 95 <= judged <= 105  # a tenth of one core at most
+            assert 125 <= judged <= 140  # ten seconds at once, then a tenth of a core
             while judged < 1000:
                 await asyncio.sleep(10)
         assert most == 1
-        assert loop.time() - started > 4000
+        assert loop.time() - started > 3800
         warned = [record for record in caplog.records if "contract drift" in record.getMessage()]
         assert len(warned) == MAX_TOLD + 1
         detail = drift.checks()["contract:pricing"].detail
@@ -250,7 +250,7 @@ async def test_one_that_never_answers_does_not_hold_up_the_others_for_long() -> 
         drift.used("pricing", OURS, endpoints)
         drift.connected("127.0.0.1:1", Peer("a" * 16))  # type: ignore[arg-type]
         drift.connected("127.0.0.1:2", Peer("b" * 16))  # type: ignore[arg-type]
-        await asyncio.sleep(MAX_TRIES * (judging.FETCH_S + 1))
+        await asyncio.sleep(MAX_TRIES * judging.FETCH_S + 1)
         assert [row["verdict"] for row in drift.page()] == ["unknown", "compatible"]
         assert fetched == ["a" * 16] * MAX_TRIES + ["b" * 16]
         fetched += [""] * 10
