@@ -177,6 +177,18 @@ async def test_a_connection_that_the_server_closed_is_not_used_again():
                     await asyncio.sleep(0.001)
 
 
+async def test_a_connection_that_ended_in_this_very_turn_is_not_used_again(network):
+    async with LocalMesh(network) as mesh:
+        server_node = await mesh.serve(interop.Echo, Echo())
+        node = await mesh.node("caller")
+        client = node.client(interop.Echo, peers=[server_node.address], protocol="framed")
+        for _ in range(3):
+            assert await client.touch("x") == "x"
+            [connection] = node._links
+            connection.close("the test says so")
+        assert await client.touch("x") == "x"
+
+
 ANSWERS = {
     "another seqid": (call("touch", 9, REPLY, TEXT), NetworkError, "seqid 9, where 1 is due"),
     "another method": (call("tick", 1, REPLY, TEXT), NetworkError, "'tick', where one to b'touch' is due"),

@@ -102,6 +102,11 @@ async def test_all_protocols_at_one_port(network, protocol):
         [connection] = node._links.describe()
         assert (connection["protocol"], connection["direction"]) == (protocol, "in")
         assert {link["protocol"] for link in caller._links.describe()} == {protocol}
+        count = node.metrics.get_sample_value
+        assert count("rpc_server_calls_by_protocol_total", {"protocol": protocol}) >= 3
+        others = "tchannel" if protocol != "tchannel" else "framed"
+        assert not count("rpc_server_calls_by_protocol_total", {"protocol": others})
+        assert count("rpc_connections_by_protocol", {"direction": "in", "protocol": protocol}) == 1
 
 
 async def test_one_connection_may_speak_all_framed_forms(network):

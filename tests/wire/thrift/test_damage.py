@@ -149,7 +149,15 @@ def test_numbers_there_and_back(value):
         varint.read(data[:-1], 0, len(data) - 1)
 
 
-@pytest.mark.parametrize("data", [call("ping", 1), frame(theader(message())), call("p" * 200, body=bytes(4_000_000))])
+@pytest.mark.parametrize("data", [b"\xff\xff\xff\xff\x10", b"\x80" * 5 + b"\1", b"\xff" * 9])
+def test_numbers_have_32_bits(data):
+    with pytest.raises(ValueError, match="more than 32 bits"):
+        varint.read(data, 0, len(data))
+    with pytest.raises(ValueError, match="32 bits"):
+        varint.write(2**32)
+
+
+@pytest.mark.parametrize("data", [call("ping", 1), frame(theader(message())), call("ping", body=bytes(0x3D0100 - 16))])
 def test_framed_thrift_is_told_by_its_first_bytes(data):
     """A length of 3.8 MB looks like the start of a TChannel init: a few bytes more are needed."""
     told = [framed_thrift(data[:cut]) for cut in range(20)]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from mesh.wire import Limits
 from mesh.wire.thrift import ApplicationException, Closed, Expired, Requested, ServerConnection
 from mesh.wire.thrift.application import Type
 from mesh.wire.thrift.limits import IDLE_S, UNREAD_S
-from tests.wire.thrift.bytes import EXCEPTION, ONEWAY, REPLY, call, error, frame, message, texts, theader
+from tests.wire.thrift.bytes import EXCEPTION, ONEWAY, REPLY, call, error, frame, message, texts, theader, varint
 
 OUT_OF_ORDER = 1
 
@@ -132,6 +134,7 @@ WRONG_HEADERS = {
     "a number of 33 bits": (theader(message(), block=b"\0\0\1\xff\xff\xff\xff\x1f"), Type.PROTOCOL_ERROR),
     "headers that are not there": (theader(message(), b"\1\5\1a"), Type.PROTOCOL_ERROR),
     "129 headers": (theader(message(), texts({str(n): "" for n in range(129)})), Type.PROTOCOL_ERROR),
+    "the same header 129 times": (theader(message(), b"\1" + varint(129) + b"\1a\1b" * 129), Type.PROTOCOL_ERROR),
     "4 thousand million headers": (theader(message(), b"\1\xff\xff\xff\xff\x0f"), Type.PROTOCOL_ERROR),
     "a text of 4 GB": (theader(message(), b"\1\1\xff\xff\xff\xff\x0f"), Type.PROTOCOL_ERROR),
     "no UTF-8": (theader(message(), b"\1\1\1\xff\1a"), Type.PROTOCOL_ERROR),
@@ -167,7 +170,11 @@ def test_zlib_is_undone_up_to_the_limit_and_a_bomb_is_not():
     assert len(event.body) == 90_000
     peer.respond(event.id, b"\0", {})
     assert b"ping" in peer.data_to_send()  # not packed
-    assert peer.receive(frame(theader(message(body=b"\0" * 50_000_000), transforms=(1,))), 0.0) == []
+    bomb = frame(theader(message(body=b"\0" * 50_000_000), transforms=(1,)))
+    tracemalloc.start()
+    assert peer.receive(bomb, 0.0) == []
+    assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    tracemalloc.stop()
     assert b"more than 100000 bytes unpacked" in peer.data_to_send()
 
 
