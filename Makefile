@@ -18,7 +18,7 @@ ARGS ?=
 
 SOAK_CASES ?= 1000000
 
-.PHONY: help install demo newcomer test browser check compiled bench soak lock clean
+.PHONY: help install demo compiled newcomer test browser check bench soak lock clean
 
 help:  ## this list
 	@echo "thriftmesh: make TARGET   (PYTHON=$(PYTHON) VENV=$(VENV))"
@@ -29,11 +29,30 @@ install: $(STAMP)  ## the virtual environment with locked dependencies and the p
 demo: $(STAMP)  ## a dev cluster, a few hundred trips over HTTP, a table, everything reconciled
 	@$(BIN)/mesh up cluster.toml --run "$(abspath $(BIN))/python -m services.demo"
 
-newcomer: $(STAMP)  ## docs/tutorial.md to the letter, with a wheel of this checkout in an empty environment
-	@$(BIN)/python -m tests.newcomer $(ARGS)
+# The wheel as users get it, unpacked beside links to what it runs with here. `import mesh` finds it with PYTHONPATH.
+COMPILED := build/compiled
+$(COMPILED)/.built: $(STAMP) setup.py setup.cfg $(shell git ls-files -- 'mesh/*.py' 'mesh/*.thrift' 2>/dev/null)
+	@echo "building the wheel (a minute, where there is a C compiler for its hot modules)"
+	@rm -rf $(COMPILED) build/wheel && mkdir -p $(COMPILED)
+	@THRIFTMESH_COMPILE=$$(command -v "$${CC:-cc}" >/dev/null && echo yes || echo no) $(BIN)/python -m pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w build/wheel .
+	@$(BIN)/python -m zipfile -e build/wheel/thriftmesh-*.whl $(COMPILED)
+	@for part in idl services bench tests; do ln -s ../../$$part $(COMPILED)/$$part; done
+	@touch $@
 
-test: $(STAMP)  ## the whole suite: units, integration with real processes and Consul (ARGS=... goes to pytest)
-	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+# What a call goes through; run without the checkout's own folder on the path, so that `import mesh` is the wheel's.
+HOT_TESTS := wire net call filters balance node testing
+
+compiled: $(COMPILED)/.built  ## the wheel with compiled modules, unpacked in build/compiled
+
+newcomer: $(COMPILED)/.built  ## docs/tutorial.md to the letter, with a wheel of this checkout in an empty environment
+	@THRIFTMESH_WHEEL="$$(echo build/wheel/*.whl)" $(BIN)/python -m tests.newcomer $(ARGS)
+
+test: $(COMPILED)/.built  ## the whole suite: units, integration with real processes and Consul (ARGS=... goes to pytest)
+	@THRIFTMESH_WHEEL="$$(echo build/wheel/*.whl)" $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	@if [ -z '$(ARGS)' ] && ls $(COMPILED)/*.so >/dev/null 2>&1; then \
+		echo "== the call's path once more, compiled"; \
+		$(BIN)/pytest -n 2 --dist worksteal -o pythonpath=$(COMPILED) -m "not soak" $(addprefix tests/,$(HOT_TESTS)); \
+	fi
 
 browser:  ## Chromium, for the tests of /docs: installed by apt where it is missing (as root, on Debian and Ubuntu)
 	@if command -v chromium chromium-browser google-chrome >/dev/null; then \
@@ -52,18 +71,6 @@ check: $(STAMP)  ## format, lint, types, import floors, unit tests: under a minu
 	@echo "== types";         $(BIN)/mypy --strict mesh services
 	@echo "== import floors"; $(BIN)/lint-imports
 	@echo "== unit tests";    $(BIN)/python -m pytest -n 2 --dist worksteal -m "not integration and not soak" $(ARGS)
-
-# The wheel as users get it, unpacked beside links to what it runs with here. `import mesh` finds it with PYTHONPATH.
-COMPILED := build/compiled
-$(COMPILED)/.built: $(STAMP) setup.py setup.cfg $(shell git ls-files -- 'mesh/*.py' 'mesh/*.thrift' 2>/dev/null)
-	@echo "compiling the hot modules (a minute)"
-	@rm -rf $(COMPILED) build/wheel && mkdir -p $(COMPILED)
-	@THRIFTMESH_COMPILE=yes $(BIN)/python -m pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w build/wheel .
-	@$(BIN)/python -m zipfile -e build/wheel/thriftmesh-*.whl $(COMPILED)
-	@for part in idl services bench tests; do ln -s ../../$$part $(COMPILED)/$$part; done
-	@touch $@
-
-compiled: $(COMPILED)/.built  ## the wheel with compiled modules, unpacked in build/compiled
 
 bench: $(COMPILED)/.built  ## what a call costs, against a C floor and the peers: build/bench.json
 	@cd $(COMPILED) && $(abspath $(BIN))/python -m bench $(ARGS)
