@@ -1,4 +1,4 @@
-"""`mesh dev [SERVICE]`: the cluster, or one service of it, with every edit live as soon as it works.
+"""`mesh dev [SERVICE...]`: the cluster, or some services of it, with every edit live as soon as it works.
 
 One rule: it is `mesh up` with one instance of each service, and a `Reloader` beside it (mesh/dev).
 
@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mesh.cli import exits, up
-from mesh.cli.exits import CommandError, nearest
+from mesh.cli.exits import CommandError
 from mesh.cluster import Cluster, ClusterConfig, ClusterError
 from mesh.cluster.plan import Source, default_name
 from mesh.dev.display import DevDisplay, display
@@ -41,11 +41,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Runs one instance of each service of cluster.toml. An edited handler or contract is live within "
         "two seconds; one that is broken is told, and the process from before goes on serving. See docs/dev.md.",
     )
-    dev.add_argument("service", nargs="?", metavar="SERVICE", help="only this one; default: all of cluster.toml")
+    dev.add_argument("only", nargs="*", metavar="SERVICE", help="only these; default: all of cluster.toml")
     dev.add_argument("--file", default="cluster.toml", type=Path, help="default: ./cluster.toml")
     dev.add_argument("--name", type=up.name, help="the cluster's name; default: that of mesh up, with -SERVICE for one")
     dev.add_argument("--json", action="store_true", help="one JSON event per line instead of the table")
-    dev.add_argument("--no-consul", action="store_true", help="use a peers file as the registry")
+    up.add_plan_options(dev)
     dev.add_argument(
         "--debug",
         dest="debug_mode",
@@ -57,16 +57,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run_dev(args: argparse.Namespace) -> int:
     """Runs until it is told to stop. Raises ConfigError, CommandError."""
-
-    def alter(config: ClusterConfig) -> ClusterConfig:
-        config = only(config, args.service) if args.service else config
-        config = config.without_consul() if args.no_consul else config
-        return for_dev(config, debug=args.debug_mode)
-
-    source = Source(args.file, alter=alter)
-    name = args.name or source.read().name or default_name(args.file.parent)
-    if args.service is not None and args.name is None:
-        name = f"{name[: MAX_NAME - 1 - len(args.service)]}-{args.service}"
+    asked = up.source_of(args)
+    source = replace(asked, alter=lambda config: for_dev(asked.alter(config), debug=args.debug_mode))
+    name = args.name or _name(source.read().name or default_name(args.file.parent), args.only)
     shown = display(sys.stdout, json_lines=args.json)
     try:
         return asyncio.run(_Session(source, name, shown).run())
@@ -74,13 +67,10 @@ def run_dev(args: argparse.Namespace) -> int:
         raise CommandError(str(error), code=exits.NO) from None
 
 
-def only(config: ClusterConfig, service: str) -> ClusterConfig:
-    """The plan with this one service. Raises CommandError."""
-    if service not in config.services:
-        near = nearest(service, config.services)
-        hint = f"did you mean {near!r}?" if near else f"it has {', '.join(config.services) or 'none'}"
-        raise CommandError(f"cluster.toml has no service {service!r}; {hint}")
-    return replace(config, services={service: config.services[service]})
+def _name(cluster: str, services: list[str]) -> str:
+    """A part of the cluster is a cluster beside it."""
+    part = "-".join(services)[: MAX_NAME // 2]
+    return f"{cluster[: MAX_NAME - 1 - len(part)]}-{part}" if part else cluster
 
 
 def for_dev(config: ClusterConfig, *, debug: bool) -> ClusterConfig:

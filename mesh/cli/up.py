@@ -44,28 +44,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     up.add_argument("file", nargs="?", default="cluster.toml", type=Path, help="default: ./cluster.toml")
     up.add_argument("--name", type=name, help="the cluster's name; default: the file's, else the folder's")
     up.add_argument("-d", "--detach", action="store_true", help="in the background; returns when all are ready")
-    up.add_argument(
-        "--overlay",
-        action="append",
-        default=[],
-        metavar="NAME|FILE",
-        help="lay cluster.NAME.toml, or FILE, over the file; repeatable, the last one wins",
-    )
     up.add_argument("--json", action="store_true", help="one JSON event per line instead of the table; -d: one object")
     up.add_argument("--only", metavar="NAME", nargs="+", action="extend", help="run these services and no others")
-    consul = up.add_mutually_exclusive_group()
-    consul.add_argument("--no-consul", action="store_true", help="use a peers file as the registry")
-    consul.add_argument(
-        "--join",
-        metavar="HOST:PORT,...",
-        type=_addresses,
-        help="a shared Consul in place of its own, the nearest agent first; https:// for TLS; MESH_CONSUL_TOKEN",
-    )
-    up.add_argument(
-        "--advertise",
-        metavar="ADDR|IFACE",
-        help=f"where others find what runs here; default: {ADVERTISE}, else the address on the way to Consul",
-    )
+    add_plan_options(up)
     up.add_argument(
         "--run",
         dest="run_command",
@@ -75,13 +56,37 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     up.set_defaults(run=run_up)
 
 
+def add_plan_options(parser: argparse.ArgumentParser) -> None:
+    """What changes the plan: the options that `source_of` reads, besides the file and `only`."""
+    parser.add_argument(
+        "--overlay",
+        action="append",
+        default=[],
+        metavar="NAME|FILE",
+        help="lay cluster.NAME.toml, or FILE, over the file; repeatable, the last one wins",
+    )
+    consul = parser.add_mutually_exclusive_group()
+    consul.add_argument("--no-consul", action="store_true", help="use a peers file as the registry")
+    consul.add_argument(
+        "--join",
+        metavar="HOST:PORT,...",
+        type=_addresses,
+        help="a shared Consul in place of its own, the nearest agent first; https:// for TLS; MESH_CONSUL_TOKEN",
+    )
+    parser.add_argument(
+        "--advertise",
+        metavar="ADDR|IFACE",
+        help=f"where others find what runs here; default: {ADVERTISE}, else the address on the way to Consul",
+    )
+
+
 def run_up(args: argparse.Namespace) -> int:
     """Runs the cluster until it is told to stop. Raises ConfigError, CommandError."""
     command = shlex.split(args.run_command) if args.run_command else []
     if args.detach and command:
         raise CommandError("-d and --run exclude each other: a detached cluster has no terminal for COMMAND")
     if args.detach:
-        return detached.start(_source(args), args.name or "", _again(args), json=args.json)
+        return detached.start(source_of(args), args.name or "", _again(args), json=args.json)
     try:
         return asyncio.run(session(args, _display(args.json, command), command).run())
     except ClusterError as error:
@@ -90,10 +95,10 @@ def run_up(args: argparse.Namespace) -> int:
 
 def session(args: argparse.Namespace, display: Display, command: list[str]) -> Session:
     """What `args` ask for, ready to run. Raises ConfigError when the plan cannot be read."""
-    return Session(_source(args), args.name or "", command, display)
+    return Session(source_of(args), args.name or "", command, display)
 
 
-def _source(args: argparse.Namespace) -> Source:
+def source_of(args: argparse.Namespace) -> Source:
     """The file's plan with what the command line says, at every reading."""
 
     def alter(config: ClusterConfig) -> ClusterConfig:
