@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
+from mesh.contract import load_texts
 from mesh.contract.compare import Change, Pairing, compare
+from mesh.contract.model import Contract
 from tests.contract.breaking.pairs import Pair
 from tests.contract.text import contract
 
@@ -22,6 +25,16 @@ def files(folder: Path, pair: Pair) -> tuple[Path, Path]:
         written(folder / "old", pair.old, pair.old_includes),
         written(folder / "new", pair.new, pair.new_includes),
     )
+
+
+@cache
+def loaded(pair: Pair) -> tuple[Contract, Contract]:
+    """Both versions; loaded once for all tests."""
+    made = []
+    for text, includes in ((pair.old, pair.old_includes), (pair.new, pair.new_includes)):
+        texts = {f"{stem}.thrift": included for stem, included in includes.items()}
+        made.append(load_texts({**texts, "a.thrift": text}, "a.thrift"))
+    return made[0], made[1]
 
 
 def changes(folder: Path, old: str, new: str, pairing: Pairing = Pairing.EITHER) -> list[Change]:
