@@ -16,6 +16,7 @@ from mesh.blocking.call import Call
 from mesh.blocking.places import inside_a_loop
 from mesh.blocking.thread import LoopThread
 from mesh.contract.model import Method
+from mesh.node.deprecated import WARN
 
 Find = Callable[[str], tuple[LoopThread, Callable[..., Any]]]
 
@@ -51,6 +52,10 @@ class BlockingMethod:
             if refusal is not None:
                 raise RuntimeError(refusal)
         thread, function = self._find(self._method.name)
+        warn = getattr(function, WARN, None)
+        if warn is not None:  # here, so that the warning names who called, and not the loop's thread
+            warn(args, named)
+            function = vars(function)["__wrapped__"]
         return thread, Call(self._method, self._service, function, copy_context(), args, named, future)
 
     def __repr__(self) -> str:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from mesh.contract.deprecation import finder_of
@@ -16,9 +17,11 @@ from mesh.contract.model import Method, Service
 
 log = logging.getLogger("mesh.node")
 
+# Attribute of a method that warns: what it does first, for a caller that hands the rest to another thread.
+WARN = "__mesh_warn__"
+
 ClientMethod = Callable[..., Awaitable[Any]]
 Told = set[tuple[str, str]]  # method and field ("" for the method itself); as many as the contracts have
-_CALL_SITE = 3  # frames up from `warn`: over `_warn` and the wrapper, to who wrote the call
 
 
 def warning(service: Service, method: Method, function: ClientMethod, told: Told) -> ClientMethod:
@@ -37,8 +40,7 @@ def warning(service: Service, method: Method, function: ClientMethod, told: Told
     names = tuple(parameter.name for parameter in method.parameters)
     untold = {what for what in finder.all if (wire_name, what.name) not in told} if finder is not None else set()
 
-    @functools.wraps(function)
-    def call(*args: Any, **named: Any) -> Awaitable[Any]:
+    def warn(args: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         if itself is not None:
             if (wire_name, "") not in told:
                 told.add((wire_name, ""))
@@ -48,15 +50,23 @@ def warning(service: Service, method: Method, function: ClientMethod, told: Told
             given = (*args, *(named.get(name) for name in names[len(args) :]))
             for what in untold.intersection(finder(given)):
                 untold.discard(what)
-                text = f"{what.name}, set in a call of {wire_name}, is deprecated: {what.reason}"
                 if (wire_name, what.name) not in told:
                     told.add((wire_name, what.name))
                     log.warning("deprecated field set: %s in %s: %s", what.name, wire_name, what.reason)
-                _warn(text)
+                _warn(f"{what.name}, set in a call of {wire_name}, is deprecated: {what.reason}")
+
+    @functools.wraps(function)
+    def call(*args: Any, **named: Any) -> Awaitable[Any]:
+        warn(args, named)
         return function(*args, **named)
 
+    vars(call)[WARN] = warn
     return call
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, DeprecationWarning, stacklevel=_CALL_SITE)
+    """At the frame of who wrote the call: the first that is not ours."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("mesh."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, DeprecationWarning, stacklevel=level)
