@@ -39,15 +39,18 @@ class Names:
         raise self._unknown(name[:_SHOWN])
 
     def _learn(self) -> None:
-        found: defaultdict[str, dict[tuple[str, str], tuple[str, Route]]] = defaultdict(dict)
-        for (service, _), route in self._routes.items():
+        found: defaultdict[str, list[tuple[str, Route]]] = defaultdict(list)
+        # Meta last: below a service's registered name, its own method hides Meta's.
+        for (service, _), route in sorted(self._routes.items(), key=lambda item: item[1].method.service == META):
             method = route.method
-            key = (service, method.wire_name)
-            found[f"{service}:{method.name}"].setdefault(key, (service, route))
-            found[f"{method.service}:{method.name}"][key] = (service, route)
+            names = {f"{method.service}:{method.name}"}
             if method.service != META:
-                found[method.name][key] = (service, route)
-        self._found = {name: list(routes.values()) for name, routes in found.items()}
+                names |= {method.name, f"{service}:{method.name}"}
+            elif f"{service}:{method.name}" not in found:
+                names.add(f"{service}:{method.name}")
+            for name in names:
+                found[name].append((service, route))
+        self._found = dict(found)
 
     def _unknown(self, name: str) -> UnknownMethod | UnknownService:
         scope, colon, _ = name.rpartition(":")

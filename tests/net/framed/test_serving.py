@@ -254,6 +254,23 @@ async def test_a_name_that_two_services_have_is_ambiguous(network):
             assert (await peer.frame()).startswith(message("health", 6, REPLY, b"\x0c\0\0"))
 
 
+async def test_a_service_of_its_own_names_hides_meta(network):
+    clinic = load_texts({"clinic.thrift": "service Clinic { string health(1: string who) }"}, "clinic.thrift").module
+
+    class Clinic:
+        async def health(self, who):
+            return f"{who} is well"
+
+    async with LocalMesh(network) as mesh:
+        node = await mesh.serve(clinic.Clinic, Clinic())
+        async with raw(network, node.address) as peer:
+            for name in ("health", "Clinic:health", "clinic:health"):
+                peer.write(touch("x", 1, name))
+                assert await peer.frame() == message("health", 1, REPLY, b"\x0b\0\0" + text_of("x is well") + b"\0")
+            peer.write(call("Meta:health", 2))
+            assert (await peer.frame()).startswith(message("health", 2, REPLY, b"\x0c\0\0"))
+
+
 STRANGERS = [
     b"GET / HTTP/1.1\r\n\r\n",
     b"\x80\1\0\1\0\0\0\4ping\0\0\0\0\0",
