@@ -135,6 +135,12 @@ class Drift(Collector):
                         self._look(service, use, endpoint.address, link)
 
     def _look(self, service: str, use: _Use, address: str, link: Link) -> None:
+        try:
+            self._compare(service, use, address, link)
+        except Exception:  # a bug here must not keep the connection from the calls that wait for it
+            log.exception("looking at the contract of %s at %s failed", service, address)
+
+    def _compare(self, service: str, use: _Use, address: str, link: Link) -> None:
         found = [endpoint for each in use.endpoints if (endpoint := each.at(address)) is not None]
         if not found:
             return  # this service is not called there

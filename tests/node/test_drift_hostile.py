@@ -17,6 +17,7 @@ from mesh.contract.judge import Judgement, Verdict, from_json, judge_told, to_js
 from mesh.contract.model import Contract
 from mesh.net import Route
 from mesh.node import Node, judging
+from mesh.node import drift as drifts
 from mesh.node.announce import HEADER, MAX_CHARS, announced, announcement, short
 from mesh.node.drift import MAX_REMEMBERED, MAX_TOLD, MAX_TRIES, Drift
 from mesh.node.meta import META, META_SERVICE
@@ -225,6 +226,19 @@ async def test_a_judge_that_fails_costs_its_verdict_only(caplog: pytest.LogCaptu
         assert [row["verdict"] for row in drift.page()] == ["unknown"]
         assert caplog.text.count("a bug") >= 1
         await drift.close()
+
+
+async def test_a_bug_here_keeps_no_call_from_its_connection(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(peer: object, service: str) -> str:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(drifts, "announced", broken)
+    async with LocalMesh() as mesh:
+        await mesh.serve(pricing(TEXT), Handler(TEXT))
+        assert await (await mesh.client(pricing(OURS))).ping() == 1
+    assert "looking at the contract of pricing at 127.0.0.1:20000 failed" in caplog.text
 
 
 @virtual_time
