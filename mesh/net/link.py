@@ -132,8 +132,8 @@ class Link(asyncio.Protocol):
         self._timer: Timer | None = None
         self._timer_at = inf  # of no timer
         self._flush_planned = False
-        self._writable = asyncio.Event()
-        self._writable.set()
+        self.writable = True  # whether the pipe to the peer has room for another call
+        self._room: asyncio.Event | None = None  # made for who waits for it: an idle link should be small
         self.dialler = dialler
         self.remote = "?"  # host:port of the socket's other end
         self.draining: str | None = None  # the peer's reason for taking no new calls
@@ -185,14 +185,14 @@ class Link(asyncio.Protocol):
         self._end("the connection was closed" if exc is None else str(exc))
 
     def pause_writing(self) -> None:
-        self._writable.clear()  # our own calls wait
+        self.writable = False  # our own calls wait
         # Who does not read our answers gets no more of its requests read: its own socket buffer fills and stops it.
         # Only the accepting side does so; if both stopped reading until they had written, both would wait for ever.
         if not self.dialler and self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        self._writable.set()
+        self._make_room()
         if not self.dialler and self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
@@ -243,7 +243,7 @@ class Link(asyncio.Protocol):
         if self.gone.done():
             return
         self.gone.set_result(reason)
-        self._writable.set()
+        self._make_room()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -290,7 +290,7 @@ class Link(asyncio.Protocol):
         if not data or self._transport is None or self._transport.is_closing():
             return
         self.bytes_sent += len(data)
-        was_full = not self._writable.is_set()
+        was_full = not self.writable
         self._transport.write(data)
         if was_full and self._transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
             transport = self._transport
@@ -332,15 +332,18 @@ class Link(asyncio.Protocol):
             self.give_up(call_id)
             raise
 
-    @property
-    def writable(self) -> bool:
-        """Whether the pipe to the peer has room for another call."""
-        return self._writable.is_set()
-
     async def room(self) -> None:
-        """Returns once it has."""
-        while not self._writable.is_set():  # whoever wakes first may have filled it again
-            await self._writable.wait()
+        """Returns once the link is `writable`."""
+        while not self.writable:  # whoever wakes first may have filled it again
+            if self._room is None:
+                self._room = asyncio.Event()
+            await self._room.wait()
+
+    def _make_room(self) -> None:
+        self.writable = True
+        if self._room is not None:
+            self._room.set()
+            self._room = None
 
     def begin(
         self, deadline: float, tracing: bytes, service: str, headers: bytes, arg1: bytes, arg2: bytes, arg3: bytes

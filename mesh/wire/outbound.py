@@ -43,6 +43,10 @@ from mesh.wire.transport import encode_transport_headers
 _TTL = struct.Struct(">I")
 _U16 = struct.Struct(">H")
 
+# By service and transport headers, one table per checksum type; shared by connections that nobody called over yet.
+_Known = tuple[dict[tuple[str, bytes], CallOpening], ...]
+_NONE_YET: _Known = ({}, {}, {}, {})
+
 # (expires, tracing, Outbox.takes when it was written) of a call that waits for its answer.
 Entry = tuple[float, bytes, int]
 
@@ -62,7 +66,7 @@ class Outbound:
         self._outbox = outbox
         self.alarm = alarm
         # One table per checksum type: an enum's member is slow as a part of a key.
-        self._ours: tuple[dict[tuple[str, bytes], CallOpening], ...] = ({}, {}, {}, {})
+        self._ours = _NONE_YET
         self._last_id = last_id
         self.calls: dict[int, Entry] = {}
         self.halves: Halves[AnswerOpening] = Halves(budget)
@@ -135,6 +139,8 @@ class Outbound:
             opening = write_call_opening(service, block, checksum)
         except (ProtocolBreach, Refusal) as why:
             raise CallRefused(str(why), permanent=True) from None
+        if self._ours is _NONE_YET:
+            self._ours = ({}, {}, {}, {})
         known = self._ours[checksum]
         if len(known) >= KEPT:
             known.clear()
