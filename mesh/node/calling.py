@@ -17,9 +17,10 @@ from mesh.discovery.registry import Instance, Registry, Watch
 from mesh.filters import CallMetrics
 from mesh.net import Peers, Pools, framed_sender, split_address
 from mesh.net import sender as net_sender
-from mesh.node.client import Client, Send, client_method, sender
+from mesh.node.client import Client, client_method
 from mesh.node.deprecated import Told, warning
 from mesh.node.drift import Drift
+from mesh.node.sending import Send, sender
 from mesh.stacks import client_stack
 
 # What a client may speak. The last three are framed Thrift in strict binary: bare method names, `Service:method`, and

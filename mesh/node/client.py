@@ -1,5 +1,7 @@
-"""The client object: a method per method of the contract, that encodes, sends the call through the stack, and
-returns the result or raises."""
+"""The client object: a method per method of the contract, which returns the result or raises.
+
+Never compiled: what a user calls is a real coroutine function, and says so when nobody awaits it.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +9,11 @@ import difflib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from mesh.call import OK, Call, Declared, Reply
+from mesh.call import OK, Declared
 from mesh.call import Service as CallService
-from mesh.call.context import current_or_none
-from mesh.contract.codec import CodecError
 from mesh.contract.model import Method, Service
 from mesh.errors import BadRequest, MeshError
-
-Send = Callable[..., Awaitable[Reply]]
+from mesh.node.sending import sender
 
 
 class Client:
@@ -36,36 +35,6 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<Client of {self._name} {self._service.name}>"
-
-
-def sender(method: Method, caller: str, service: str, stack: CallService) -> Send:
-    """`send(args)` encodes, calls and gives the `Reply`. Raises BadRequest when the arguments break the contract."""
-    encode_args = method.codec.encode_args
-    limit = method.policy.max_request_bytes
-
-    def send(args: tuple[Any, ...]) -> Awaitable[Reply]:
-        try:
-            body = encode_args(args)
-        except CodecError as error:
-            raise BadRequest(str(error), service=service, method=method.wire_name) from None
-        if len(body) > limit:
-            raise BadRequest(
-                f"request of {len(body)} bytes; max_request_bytes is {limit}", service=service, method=method.wire_name
-            )
-        call = Call(method, body, service, caller)
-        here = current_or_none()
-        if here is not None:
-            call.deadline = here.asked
-            call.latest = here.deadline
-            if here.outgoing:
-                call.headers = here.outgoing
-            if here.baggage:
-                call.baggage = here.baggage
-            if here.trace is not None:
-                call.trace = here.trace
-        return stack(call)
-
-    return send
 
 
 def client_method(
