@@ -5,10 +5,14 @@ Who asks has said "forget" before, and keeps a connection that does not count.
 
 import asyncio
 import json
+import time
 from collections import Counter
 
 import mesh
+from mesh.contract import service_of
 from tests.node.interop import Echo, interop
+
+OWN_TIMEOUT_S = service_of(interop.Echo).methods["slow"].policy.timeout_ms / 1000
 
 
 class Watching(Echo):
@@ -32,10 +36,12 @@ class Watching(Echo):
 
     async def slow(self, ms):
         self.seen["begun"] += 1
+        started = time.monotonic()
         try:
             return await super().slow(ms)
         except asyncio.CancelledError:
-            self.seen["cancelled"] += 1
+            in_time = time.monotonic() - started < OWN_TIMEOUT_S * 0.8
+            self.seen["cancelled" if in_time else "timed out"] += 1
             raise
 
 
