@@ -26,11 +26,11 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 
 @contextmanager
-def echo_process() -> Iterator[tuple[subprocess.Popen[str], str]]:
+def echo_process(**env: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server's process and its address."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.blocking.echo"],
-        cwd=ROOT, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        cwd=ROOT, env=clean_environment(**env), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     ) as process:  # fmt: skip
         try:
             assert process.stdout is not None
@@ -87,10 +87,12 @@ def client(node: blocking.Node, echo: str) -> Any:
     return node.client(interop.Echo, peers=[echo])
 
 
-def run_program(text: str, address: str, *options: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+def run_program(
+    text: str, address: str, *options: str, timeout: float = 60, **env: str
+) -> subprocess.CompletedProcess[str]:
     """Runs a program as its user would; ADDRESS in its environment says where the server is."""
     return subprocess.run(
-        [sys.executable, *options, "-c", text], cwd=ROOT, env=clean_environment(ADDRESS=address),
+        [sys.executable, *options, "-c", text], cwd=ROOT, env=clean_environment(ADDRESS=address, **env),
         capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip
 

@@ -3,9 +3,12 @@
 Each test is a program of its own: a fork inside the test's process would copy pytest's threads' state.
 """
 
+import subprocess
+import sys
+
 import pytest
 
-from tests.blocking.conftest import run_program
+from tests.blocking.conftest import ROOT, clean_environment, echo_process, run_program
 
 pytestmark = pytest.mark.integration
 
@@ -135,7 +138,7 @@ for round in range(40):
         signal.alarm(20)  # ends it if it hangs
         work = client.touch("x")
         with mesh.blocking.Node("young", env={}) as young:
-            young.client(interop.Echo, peers=[os.environ["ADDRESS"]]).fail
+            young.client(interop.Echo, peers=[os.environ["ADDRESS"]]).touch("x")
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
 stop.set()
@@ -162,3 +165,61 @@ print(client.touch("y"), json.loads(client.touch("seen"))["opened"])
 def test_a_program_started_with_a_preexec_function_disturbs_nothing(echo):
     ran = run_program(head("uvloop") + PREEXEC, echo, "-W", "ignore::DeprecationWarning")
     assert lines(ran) == ["y", "1"]
+
+
+# Says a line when it was answered; goes on when it is told to.
+FOUND_IN_CONSUL = """
+import os, sys, time
+import mesh
+from tests.node.interop import interop
+node = mesh.blocking.Node("forker")  # MESH_REGISTRY
+client = node.client(interop.Echo)
+print(client.touch("loaded"), flush=True)
+go_on, told = os.pipe()
+child = os.fork()
+who = "parent" if child else "child"
+print(client.touch(who), flush=True)
+if child:
+    sys.stdin.readline()
+    os.write(told, b"x")
+else:
+    os.read(go_on, 1)
+until, answer = time.monotonic() + 60, "never"
+while answer == "never" and time.monotonic() < until:
+    try:
+        answer = client.touch(f"{who} again")
+    except mesh.MeshError:
+        pass
+if child:
+    os.waitpid(child, 0)
+print(answer, flush=True)
+"""
+
+
+def test_parent_and_child_each_follow_the_registry(consul):
+    """The only instance goes and another comes, at another address; both learn it by long polls of their own."""
+    registry = {"MESH_REGISTRY": consul.url}
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FOUND_IN_CONSUL]
+    with (
+        echo_process(**registry) as (first, address),
+        subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=clean_environment(**registry),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as program,
+    ):
+        try:
+            assert program.stdout.readline() == "loaded\n"
+            assert {program.stdout.readline(), program.stdout.readline()} == {"parent\n", "child\n"}
+            first.terminate()
+            first.wait(30)
+            with echo_process(**registry) as (_, other):
+                assert other != address
+                said, _ = program.communicate("go on\n", timeout=90)
+            assert said == "child again\nparent again\n"
+            assert program.returncode == 0
+        finally:
+            program.kill()
