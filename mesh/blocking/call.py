@@ -67,17 +67,23 @@ class Call:
         future = self.future
         if future is None or not future.set_running_or_notify_cancel():
             return
-        if self.error is None:
+        error = self._take_error()
+        if error is None:
             future.set_result(self.value)
         else:
-            future.set_exception(self.error)
+            future.set_exception(error)
 
     def result(self) -> Any:
         """What the method returned. Raises what it raised."""
-        error = self.error
+        error = self._take_error()
         if error is None:
             return self.value
         try:
             raise error
         finally:
-            del error, self  # else the traceback and the error hold each other, and all that the caller's frame holds
+            del error, self  # as above: this frame is in the traceback, too
+
+    def _take_error(self) -> BaseException | None:
+        """The error, held here no longer: its traceback has frames that hold this call, and a ring stays in memory."""
+        error, self.error = self.error, None
+        return error

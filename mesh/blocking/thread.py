@@ -7,16 +7,16 @@ the loop still turns; while it does, the node's own filters end the call.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sys
 import threading
 import time
 import traceback
-from _thread import allocate_lock
+from _thread import LockType, allocate_lock
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from mesh.blocking import forks
@@ -35,6 +35,7 @@ T = TypeVar("T")
 # itself is kept to some milliseconds; a process that computes on all cores gets its threads to run well within this.
 GRACE_S = 0.5
 START_S = 10.0  # a thread, a loop, a node, a client's codec: milliseconds; what takes longer than this hangs
+LOOK_AGAIN_S = 0.05  # for a thread in line whose turn went to one that has given up
 CLOSE_S = 5.0  # for connections to say goodbye
 CLOSED = "the blocking node was closed while the call was under way"
 
@@ -48,11 +49,9 @@ class LoopThread:
     def __init__(self, make: Callable[[], Node], max_calls: int) -> None:
         self._make = make
         self._max_calls = max_calls
-        self._slots: SimpleQueue[None] = SimpleQueue()  # a token for every call that may begin
-        for _ in range(max_calls):
-            self._slots.put(None)
         self._posted: deque[Call] = deque()
         self._running: set[Call] = set()
+        self._in_line: deque[LockType] = deque()  # of threads that wait for room, locked
         self._ready: Future[Node] = Future()
         self._over: str | None = None  # why no call can begin any more
         self._closing = False
@@ -163,15 +162,8 @@ class LoopThread:
         """Hands `call` to the loop, as soon as there is room for one more. Raises Busy when there is none in time."""
         if wait_s is None:
             wait_s = _time_of(call.method, time.monotonic())
-        try:
-            self._slots.get(timeout=wait_s)
-        except Empty:
-            raise Busy(
-                f"{self._max_calls} calls of this process are under way, its limit (max_calls=)",
-                service=call.service,
-                method=call.method.wire_name,
-                elapsed_ms=wait_s * 1000,
-            ) from None
+        if self._is_full():
+            self._wait_for_room(call, wait_s)
         self._posted.append(call)
         try:
             self._loop.call_soon_threadsafe(self._begin_posted)
@@ -179,6 +171,29 @@ class LoopThread:
             self._refuse_posted()
         if self._over is not None:
             self._refuse_posted()
+
+    def _is_full(self) -> bool:
+        # Looked at, not counted up and down: an exception out of a signal's handler can strike between any two steps
+        # of a thread, and a count would keep what it struck. Threads that look at once may pass by one each.
+        return len(self._running) + len(self._posted) >= self._max_calls
+
+    def _wait_for_room(self, call: Call, wait_s: float) -> None:
+        until = time.monotonic() + wait_s
+        while self._is_full():
+            left_s = until - time.monotonic()
+            if left_s <= 0:
+                raise Busy(
+                    f"{self._max_calls} calls of this process are under way, its limit (max_calls=)",
+                    service=call.service,
+                    method=call.method.wire_name,
+                    elapsed_ms=wait_s * 1000,
+                )
+            room = allocate_lock()
+            room.acquire()
+            self._in_line.append(room)
+            room.acquire(timeout=min(left_s, LOOK_AGAIN_S))
+            with contextlib.suppress(ValueError):  # taken out by a call that ended
+                self._in_line.remove(room)
 
     def give_up(self, call: Call) -> None:
         """Nobody waits for `call` any more: it is cancelled."""
@@ -239,7 +254,8 @@ class LoopThread:
         self._ended(call)
 
     def _ended(self, call: Call) -> None:
-        self._slots.put(None)
+        if self._in_line:
+            self._in_line.popleft().release()
         call.end()
 
     def _cancel(self, call: Call) -> None:
