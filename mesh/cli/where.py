@@ -15,6 +15,7 @@ from mesh.cli import exits
 from mesh.cli.exits import CommandError
 from mesh.config import Config, check_address, load
 from mesh.discovery import Registry, RegistryError, open_registry
+from mesh.discovery.address import without_secrets
 from mesh.errors import Unreachable
 
 FOLDER = ".mesh"  # where `mesh up` keeps a cluster's state
@@ -82,7 +83,7 @@ def open_at(at: RegistryAt) -> Registry:
     try:
         return open_registry(at.url, token=token, zone=config.zone)
     except ValueError as error:
-        raise CommandError(f"the registry {at.url!r} ({at.source}): {error}") from None
+        raise CommandError(f"the registry {without_secrets(at.url)!r} ({at.source}): {error}") from None
 
 
 def unanswered(error: RegistryError) -> CommandError:

@@ -270,7 +270,7 @@ class Cluster:
             await self._start_registry()
             self._around = Surroundings(self.directory, self._run, self._http, lambda: self.registry, self.place)
             if any(service.register for service in self.config.services.values()):
-                registry = await entered.enter_async_context(consul.open_with_token(self.registry))
+                registry = await entered.enter_async_context(consul.open_with_token(self.registry, self.config.env))
                 self._foreign = Foreign(registry, self.place)
                 entered.push_async_callback(self._foreign.close)
             for service, config in self.config.services.items():
@@ -305,7 +305,7 @@ class Cluster:
         if not self.config.consul.enabled:
             return
         if self.config.consul.join:
-            joined = await consul.join(self.config.consul, self.config.advertise, self.directory, self._http)
+            joined = await consul.join(self.config, self.directory, self._http)
             self.registry, self.place = joined.url, joined.place
             self._ports = Ports(self._rng, self.place.bind)
             return

@@ -11,6 +11,7 @@ import ipaddress
 import json
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -21,7 +22,7 @@ from mesh.cluster import place, probes
 from mesh.cluster.guard import Guard
 from mesh.cluster.instance import Launch, Spec
 from mesh.cluster.place import Place, PlaceError
-from mesh.cluster.plan import CONSUL_ID, ConsulConfig
+from mesh.cluster.plan import CONSUL_ID, ClusterConfig, ConsulConfig
 from mesh.cluster.ports import HOST
 from mesh.cluster.rundir import ClusterError
 from mesh.config import ConfigError, load
@@ -29,9 +30,10 @@ from mesh.discovery import Registry, RegistryError, open_registry
 from mesh.discovery.address import format_address
 from mesh.discovery.agent import ConsulUnavailable
 from mesh.discovery.agent_process import agent_settings, write_settings
-from mesh.discovery.open import consul_addresses, token_for
+from mesh.discovery.open import TOKEN_ENVS, consul_addresses, token_for
 
 DRAIN_S = 5.0  # an agent alone leaves in 50 ms
+TOKEN_VARIABLES = ("MESH_TOKEN", "MESH_TOKEN_FILE", "MESH_CONFIG")  # where a node's own token comes from
 JOIN_S = 15.0  # three servers, two of them away: each costs the 2 s of a connection or the 5 s of an answer
 _ADVICE = "Is it up, is this its HTTP address, and is the token (MESH_CONSUL_TOKEN) good for it?"
 _FIND = """
@@ -100,16 +102,16 @@ class Joined:
     place: Place
 
 
-async def join(config: ConsulConfig, advertise: str, directory: Path, http: AsyncHTTPClient) -> Joined:
+async def join(plan: ClusterConfig, directory: Path, http: AsyncHTTPClient) -> Joined:
     """Finds out how this machine is seen from there, and that Consul takes us. Raises ClusterError, ConfigError.
 
-    `advertise` is an address, an interface or empty: then it is the address that the way to Consul begins at; beside a
-    local agent, the one that the agent itself is known under.
+    `plan.advertise` is an address, an interface or empty: then it is the address that the way to Consul begins at;
+    beside a local agent, the one that the agent itself is known under.
     """
-    url = url_of(config, directory)
+    url, advertise = url_of(plan.consul, directory), plan.advertise
     addresses = consul_addresses(urlsplit(url).netloc)
     try:
-        async with asyncio.timeout(JOIN_S), open_with_token(url) as registry:
+        async with asyncio.timeout(JOIN_S), open_with_token(url, plan.env) as registry:
             await registry.services()
     except ValueError as error:
         raise ConfigError(f"consul.join: {error}") from None
@@ -121,20 +123,24 @@ async def join(config: ConsulConfig, advertise: str, directory: Path, http: Asyn
             return Joined(url, place.at(place.address_of(advertise)))
         found = await place.route_to(addresses)
         if ipaddress.ip_address(found).is_loopback:
-            found = await _known_as(url, http) or found
+            found = await _known_as(url, plan.env, http) or found
         return Joined(url, place.at(found))
     except PlaceError as error:
         raise ClusterError(f"which address to advertise? {error}; --advertise ADDRESS or INTERFACE says it") from None
 
 
-def open_with_token(url: str) -> Registry:
-    """The registry with the token that this machine's configuration gives (see docs/configuration.md)."""
-    return open_registry(url, token=_configured_token())
+def open_with_token(url: str, env: Mapping[str, str]) -> Registry:
+    """The registry with the token of this process's environment, else of the plan's `env` (see docs/configuration.md).
+
+    Raises ConfigError.
+    """
+    return open_registry(url, token=_configured_token(env))
 
 
-def _configured_token() -> str | None:
-    token = load(None, os.environ).token
-    return token.reveal() if token else None
+def _configured_token(env: Mapping[str, str]) -> str | None:
+    around = {**env, **os.environ}
+    token = load(None, {name: around[name] for name in TOKEN_VARIABLES if name in around}).token
+    return token.reveal() if token else env.get(TOKEN_ENVS[0])
 
 
 def url_of(config: ConsulConfig, directory: Path) -> str:
@@ -144,8 +150,6 @@ def url_of(config: ConsulConfig, directory: Path) -> str:
         scheme, separator, rest = text.rpartition("://")
         schemes.add(scheme if separator else "http")
         hosts.append(rest.rstrip("/"))
-        if "@" in rest:
-            raise ConfigError("consul.join: a token or password does not belong into an address; use MESH_CONSUL_TOKEN")
     if len(schemes) != 1 or not schemes <= {"http", "https"}:
         raise ConfigError(f"consul.join: http:// or https://, the same for all; got {', '.join(sorted(schemes))}")
     try:
@@ -162,12 +166,12 @@ def shown(url: str) -> str:
     return url.partition("?")[0]
 
 
-async def _known_as(url: str, http: AsyncHTTPClient) -> str:
+async def _known_as(url: str, env: Mapping[str, str], http: AsyncHTTPClient) -> str:
     """The address of a local agent in its own cluster; empty when it does not say, or is alone in it."""
     parts = urlsplit(url)
     scheme = "https" if parts.scheme == "consul+https" else "http"
     host, port = consul_addresses(parts.netloc)[0]
-    token = token_for(url, _configured_token())
+    token = token_for(url, _configured_token(env))
     headers = {"X-Consul-Token": token} if token else {}
     code, body = await probes.fetch(http, f"{scheme}://{format_address(host, port)}/v1/agent/self", headers)
     try:

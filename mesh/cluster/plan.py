@@ -54,7 +54,7 @@ def _check_env(env: Mapping[str, str]) -> None:
 
 
 def _env() -> Any:
-    return field(default_factory=dict, repr=False, metadata={"check": _check_env})
+    return field(default_factory=dict, repr=False, metadata={"check": _check_env, "hidden": True})
 
 
 def _between(default: float, low: float, high: float) -> Any:
@@ -101,6 +101,8 @@ class ConsulConfig:
     ca_file: str = ""
 
     def __post_init__(self) -> None:
+        if any("@" in address for address in self.join):
+            raise ValueError("join: a token or password does not belong into an address; use MESH_CONSUL_TOKEN")
         if self.join and not self.enabled:
             raise ValueError("join names a Consul and enabled = false wants none: state one of the two")
         if not self.join and (self.token_file or self.ca_file):

@@ -50,6 +50,7 @@ class RunDirectory:
 
     async def __aenter__(self) -> RunDirectory:
         self.logs.mkdir(parents=True, exist_ok=True)
+        self.path.chmod(0o700)  # logs and databases are of this user's services: not for the others on the machine
         self.lock_fd = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             await self._acquire()

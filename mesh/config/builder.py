@@ -3,7 +3,8 @@
 One rule: every refusal names the place (`file: section.key`), what was expected and what stood there.
 
 A field may say more about itself in `metadata`: `at_least` and `at_most` (numbers), `check` (a function that raises
-ValueError). A field of type `Secret` called `token` may also be given as `token_file`, a path to read it from.
+ValueError), `hidden` (a table of texts, none of which is ever part of a message). A field of type `Secret` called
+`token` may also be given as `token_file`, a path to read it from.
 """
 
 from __future__ import annotations
@@ -80,6 +81,8 @@ def _dataclass(cls: type[T], mapping: Any, where: str, path: str) -> T:
         if name in values:
             raise ConfigError(f"{at}: {_join(path, name)} and {_join(path, name + FILE_SUFFIX)}: state one of the two")
         inner = _join(path, key)
+        if fields[name].metadata.get("hidden"):
+            _check_hidden(value, _at(where, inner))
         nested = _nested(types_by_name[name])
         if nested is not None and isinstance(value, Mapping):
             values[name] = _dataclass(nested, value, where, inner)
@@ -92,6 +95,15 @@ def _dataclass(cls: type[T], mapping: Any, where: str, path: str) -> T:
         return cls(**values)
     except ValueError as error:  # the dataclass's own __post_init__
         raise ConfigError(f"{at}: {error}") from None
+
+
+def _check_hidden(value: Any, at: str) -> None:
+    """Raises ConfigError for what is no table of texts: by type alone, because values here may be secrets."""
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{at}: expected a table, got {type(value).__name__}")
+    for key, text in value.items():
+        if not isinstance(text, str):
+            raise ConfigError(f"{at}.{key}: expected str, got {type(text).__name__} (the value is not shown)")
 
 
 def _secret_file(

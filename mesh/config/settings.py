@@ -17,12 +17,12 @@ from mesh.admin.docs import DocsCalls
 from mesh.admin.server import Remote
 from mesh.admin.watchdog import WatchdogSettings
 from mesh.config.secret import MASK, Secret
+from mesh.discovery.address import without_secrets
 from mesh.logs import LogSettings
 from mesh.wire.limits import Limits
 
 OFF = ("", "off")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")  # what fits a DNS label, which Consul serves services under
-_USERINFO = re.compile(r"//[^/@\s]*@")
 
 
 def check_name(text: str) -> None:
@@ -118,7 +118,7 @@ def _public(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, str):
-        return _USERINFO.sub(f"//{MASK}@", value)
+        return without_secrets(value) if "://" in value else value
     if isinstance(value, Mapping):
         return {str(key): _public(item) for key, item in value.items()}
     if isinstance(value, tuple | list | frozenset | set):

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from tornado.netutil import Resolver
 
 from mesh.call.clock import Clock, LoopClock
-from mesh.discovery.address import parse_address
+from mesh.discovery.address import parse_address, without_secrets
 from mesh.discovery.consul_registry import ConsulRegistry
 from mesh.discovery.file_registry import FileRegistry
 from mesh.discovery.peers_file import SUFFIXES
@@ -91,7 +91,7 @@ def _consul(
     if "@" in parts.netloc or "token" in options:
         raise ValueError(f"a token does not belong into a registry's address; use {TOKEN_ENVS[0]} or ?token_file=PATH")
     if parts.path not in ("", "/") or parts.fragment:
-        raise ValueError(f"a Consul address is consul://HOST:PORT,...[?...], not {url!r}")
+        raise ValueError(f"a Consul address is consul://HOST:PORT,...[?...], not {without_secrets(url)!r}")
     addresses = consul_addresses(parts.netloc)
     tls = parts.scheme == "consul+https"
     token_file, dc = options.pop("token_file", None), options.pop("dc", None)
@@ -130,7 +130,12 @@ def token_for(url: str, given: str | None = None) -> str | None:
 def _token(given: str | None, file: str | None) -> str | None:
     if given is None and file is not None:
         return _read_token(Path(file))
-    return given or next((os.environ[name] for name in TOKEN_ENVS if os.environ.get(name)), None)
+    name = next((name for name in TOKEN_ENVS if os.environ.get(name)), "")
+    token = (given or os.environ.get(name, "")).strip()
+    if not (token.isascii() and token.isprintable() and len(token) <= MAX_TOKEN_BYTES):
+        # Said here, because the HTTP client's own complaint about such a header repeats it.
+        raise ValueError(f"the ACL token{f' in {name}' if name and not given else ''} is no text of one line in ASCII")
+    return token or None
 
 
 def _seconds(text: str) -> float:
@@ -166,5 +171,5 @@ def _file(url: str, rest: str, *, zone: str | None, clock: Clock) -> FileRegistr
 def _static(url: str, rest: str, *, clock: Clock) -> StaticRegistry:
     addresses = tuple(parse_address(part) for part in rest.split(",") if part.strip())
     if not addresses:
-        raise ValueError(f"{url!r} names no HOST:PORT")
-    return StaticRegistry(url, addresses, clock=clock)
+        raise ValueError(f"{without_secrets(url)!r} names no HOST:PORT")
+    return StaticRegistry(without_secrets(url), addresses, clock=clock)

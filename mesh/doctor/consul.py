@@ -16,7 +16,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPResponse
 
 from mesh.cluster import consul as joining
 from mesh.discovery import agent
-from mesh.discovery.address import format_address
+from mesh.discovery.address import format_address, without_secrets
 from mesh.discovery.apt import archives
 from mesh.discovery.open import consul_addresses, token_for
 from mesh.doctor.clock import judge_skew, skew
@@ -61,14 +61,16 @@ async def registry(patient: Patient) -> Finding:
     if url is None:
         return ok("no Consul is configured (MESH_REGISTRY, consul.join): nothing to reach", configured=False)
     parts = urlsplit(url)
-    if parts.scheme not in ("consul", "consul+https"):
-        return ok(f"the registry is {url}: no Consul to reach", configured=True)
+    if parts.scheme not in ("consul", "consul+https", "file", "static"):
+        return fail(f"{without_secrets(url)}: unknown registry", "see MESH_REGISTRY in docs/configuration.md")
+    if parts.scheme in ("file", "static"):
+        return ok(f"the registry is {without_secrets(url)}: no Consul to reach", configured=True)
     given = patient.config.token.reveal() if patient.config.token else None
     try:
         token = token_for(url, given)
         addresses = [format_address(*address) for address in consul_addresses(parts.netloc)]
     except ValueError as error:
-        return fail(f"{joining.shown(url)}: {error}", "see MESH_REGISTRY in docs/configuration.md")
+        return fail(f"{without_secrets(joining.shown(url))}: {error}", "see MESH_REGISTRY in docs/configuration.md")
     scheme = "https" if parts.scheme == "consul+https" else "http"
     ca_file = dict(parse_qsl(parts.query)).get("ca_file")
     asked = await asyncio.gather(*(_ask(f"{scheme}://{name}", name, token, ca_file) for name in addresses))

@@ -20,6 +20,7 @@ from mesh.contract import ContractError
 from mesh.contract.lint import lint
 from mesh.contract.problem import Level as Grave
 from mesh.contract.stubfiles import StubState, build_stubs
+from mesh.discovery.address import without_secrets
 from mesh.doctor.finding import Finding, Patient, fail, ok, warn
 
 CONTRACTS = "idl"  # where mesh new puts them
@@ -40,7 +41,10 @@ def configuration(patient: Patient) -> Finding:
     if wide:
         return warn(f"others can read the token in {', '.join(wide)}", f"chmod 600 {' '.join(wide)}", files=wide)
     services = f"{patient.plan_file} with {len(plan.services)} services" if plan else f"no {patient.plan_file}"
-    return ok(f"{services}; registry {config.registry or 'none set'}", services=len(plan.services) if plan else None)
+    return ok(
+        f"{services}; registry {without_secrets(config.registry or 'none set')}",
+        services=len(plan.services) if plan else None,
+    )
 
 
 def _others_read(path: Path) -> bool:
