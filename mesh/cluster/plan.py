@@ -147,8 +147,11 @@ class ClusterConfig:
         return replace(self, consul=ConsulConfig(enabled=False))
 
     def joining(self, addresses: tuple[str, ...], advertise: str = "") -> ClusterConfig:
-        """The same beside others on a shared Consul; what is empty stays as the file has it."""
-        consul = replace(self.consul, enabled=True, join=addresses) if addresses else self.consul
+        """The same beside others on a shared Consul; what is empty stays as the file has it. Raises ConfigError."""
+        try:
+            consul = replace(self.consul, enabled=True, join=addresses) if addresses else self.consul
+        except ValueError as error:
+            raise ConfigError(f"--join: {error}") from None
         return replace(self, consul=consul, advertise=advertise or self.advertise)
 
     def only(self, names: Collection[str]) -> ClusterConfig:
