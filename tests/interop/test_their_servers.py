@@ -11,7 +11,7 @@ import pytest
 
 import mesh.call as call
 from mesh.contract import load
-from mesh.errors import CallTimeout, NetworkError, Unexpected, UnknownMethod
+from mesh.errors import CallTimeout, ProtocolError, Unexpected, UnknownMethod
 from mesh.net import TcpNetwork
 from mesh.node import Node
 from mesh.testing.local import LocalMesh
@@ -120,5 +120,5 @@ async def test_an_answer_with_another_seqid_is_not_taken(
 ) -> None:
     async with run_server(python_command("apache_server.py", python_code), "liar") as address:
         client = caller.client(interop.Echo, peers=[address], protocol="framed")
-        with pytest.raises(NetworkError, match="seqid 0, where 1 is due"):
+        with pytest.raises(ProtocolError, match="seqid 0, where 1 is due"):
             await client.touch("x")

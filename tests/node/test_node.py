@@ -238,9 +238,9 @@ async def test_a_service_is_found_when_it_comes_and_left_when_it_goes(network):
             assert await client.touch("x") == "x"
 
 
-async def turns_at_restarting(mesh, *, callers, apart_s, turns, rest_s):
+async def turns_at_restarting(mesh, *, callers, apart_s, turns, rest_s, protocol="tchannel"):
     """Two instances take turns at restarting while calls that may not be repeated go on. Gives the answers."""
-    client = await mesh.client(interop.Echo)
+    client = (await mesh.node("caller")).client(interop.Echo, protocol=protocol)
     echo, stop, answers = Echo(), asyncio.Event(), []
 
     async def instance():
@@ -269,9 +269,10 @@ async def turns_at_restarting(mesh, *, callers, apart_s, turns, rest_s):
     return answers
 
 
-async def test_stopping_loses_no_call():
+@pytest.mark.parametrize("protocol", ["tchannel", "framed", "multiplexed", "theader"])
+async def test_stopping_loses_no_call(protocol):
     async with LocalMesh() as mesh:
-        answers = await turns_at_restarting(mesh, callers=8, apart_s=0, turns=6, rest_s=0)
+        answers = await turns_at_restarting(mesh, callers=8, apart_s=0, turns=6, rest_s=0, protocol=protocol)
     assert sorted(answers) == list(range(1, len(answers) + 1))
     assert len(answers) > 100
 

@@ -17,7 +17,7 @@ _NOTHING: Mapping[int, Running] = {}
 
 
 class FramedCaller(asyncio.Protocol):
-    """`call` gives the answer, or the reason (a text) why the connection ended in its place."""
+    """`call` gives the answer, or why the connection ended in its place."""
 
     dialler = True
     peer = None
@@ -28,7 +28,7 @@ class FramedCaller(asyncio.Protocol):
         self._limits = limits
         self._owner = owner
         self._transport: asyncio.Transport | None = None
-        self._waiting: asyncio.Future[Answered | str] | None = None
+        self._waiting: asyncio.Future[Answered | Closed] | None = None
         self.loop = asyncio.get_running_loop()
         self.gone: asyncio.Future[str] = self.loop.create_future()
         self.protocol: str = form
@@ -51,6 +51,7 @@ class FramedCaller(asyncio.Protocol):
             return
         event = self._wire.receive(data)
         if isinstance(event, Closed):
+            self._answer(event)
             self.close(event.reason)
         elif event is not None:
             self._answer(event)
@@ -62,7 +63,7 @@ class FramedCaller(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(str(exc) if exc else "the connection was closed")
 
-    def _answer(self, answer: Answered | str) -> None:
+    def _answer(self, answer: Answered | Closed) -> None:
         waiting, self._waiting = self._waiting, None
         if waiting is not None and not waiting.done():
             waiting.set_result(answer)
@@ -71,7 +72,7 @@ class FramedCaller(asyncio.Protocol):
         if not self.gone.done():
             self.gone.set_result(reason)
             self._owner.closed(self, reason)
-            self._answer(reason)
+            self._answer(Closed(reason))
 
     # -- for the pool and the leaf
 
@@ -83,7 +84,7 @@ class FramedCaller(asyncio.Protocol):
 
     async def call(
         self, service: str, method: str, body: bytes, texts: Mapping[str, str], *, oneway: bool
-    ) -> Answered | str | None:
+    ) -> Answered | Closed | None:
         """None: a oneway call, which was written. Raises CallRefused when it can never be sent.
 
         Who gives up takes the connection with it: nothing else keeps a late answer from the next caller.

@@ -113,7 +113,9 @@ class FramedLink(asyncio.Protocol):
                     self._requested(event)
                 case Expired(id=call_id):
                     self._dispatcher.cancel_received(self, call_id, "its time is up")
-                case Closed(reason=reason):
+                case Closed(reason=reason, breach=breach):
+                    if breach:  # told nobody else: the protocol has no message for it
+                        log.warning("connection from %s ended: %s", self.remote, reason)
                     self._wire_closed(reason)
                     return
         self._went_on()

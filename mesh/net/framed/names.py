@@ -8,7 +8,6 @@ One rule: a name that could mean two methods means none, and the answer says how
 
 from __future__ import annotations
 
-import difflib
 from collections import defaultdict
 from collections.abc import Mapping
 
@@ -17,6 +16,7 @@ from mesh.net.inbound import Route
 
 META = "Meta"  # served under every registered name; its methods are not meant by a bare name
 _SHOWN = 200  # characters of a caller's text in an answer
+_LISTED = 2_000  # characters of what there is
 
 
 class Names:
@@ -53,11 +53,10 @@ class Names:
         self._found = dict(found)
 
     def _unknown(self, name: str) -> UnknownMethod | UnknownService:
+        """Lists what there is. No search for what was meant: a caller can buy that by the thousand."""
         scope, colon, _ = name.rpartition(":")
-        known = [each for each in self._found if (":" in each) == bool(colon)]
-        if colon and not any(each.startswith(f"{scope}:") for each in known):
-            served = ", ".join(sorted({each.partition(":")[0] for each in known})) or "nothing"
-            return UnknownService(f"unknown service {scope!r}; served here: {served}")
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return UnknownMethod(f"unknown method {name!r}{hint}")
+        known = sorted(each for each in self._found if each.rpartition(":")[0] == scope)
+        if known or not colon:
+            return UnknownMethod(f"unknown method {name!r}; served here: {', '.join(known)[:_LISTED] or 'nothing'}")
+        services = sorted({each.rpartition(":")[0] for each in self._found if ":" in each})
+        return UnknownService(f"unknown service {scope!r}; served here: {', '.join(services)[:_LISTED] or 'nothing'}")

@@ -6,14 +6,23 @@ from mesh.balance import Endpoint
 from mesh.call import OK, Call, Clock, Declared, Reply, Service
 from mesh.contract.codec.errors import CodecError
 from mesh.contract.model import Method
-from mesh.errors import BadRequest, InvalidReply, MeshError, NetworkError, UnknownMethod, Unreachable, from_thrift
+from mesh.errors import (
+    BadRequest,
+    InvalidReply,
+    MeshError,
+    NetworkError,
+    ProtocolError,
+    UnknownMethod,
+    Unreachable,
+    from_thrift,
+)
 from mesh.net.framed.caller import FramedCaller
 from mesh.net.framed.headers import ERROR, request_texts
 from mesh.net.framed.pool import Pools
 from mesh.net.mapping import application_headers
 from mesh.net.send import DIAL_SHARE
 from mesh.wire import CallRefused
-from mesh.wire.thrift import Answered, Form, application
+from mesh.wire.thrift import Answered, Closed, Form, application
 
 _RESULT = b"\x00\x00"  # the id of the field that holds a result; all others are of exceptions
 
@@ -45,8 +54,8 @@ def framed_sender(pools: Pools, method: Method, clock: Clock, form: Form) -> Ser
             return _failed(error, call)
         except CallRefused as error:
             return _failed(BadRequest(error.reason), call)
-        if isinstance(answer, str):
-            return _failed(NetworkError(answer), call)
+        if isinstance(answer, Closed):
+            return _failed(ProtocolError(answer.reason) if answer.breach else NetworkError(answer.reason), call)
         return Reply(OK, peer=call.peer) if answer is None else _to_reply(call, method, answer)
 
     def _texts(call: Call) -> dict[str, str]:

@@ -57,14 +57,14 @@ class ClientConnection:
         """The answer, or why the connection has to end, or None: not all here."""
         self._frames.feed(data)
         if not self._names:
-            return Closed("the peer sent what nobody waits for")
+            return Closed("the peer sent what nobody waits for", breach=True)
         try:
             frame = self._frames.next()
             return None if frame is None else self._answered(frame)
         except ProtocolBreach as breach:
-            return Closed(str(breach))
+            return Closed(str(breach), breach=True)
         except HeaderRefused as refused:
-            return Closed(f"an answer that cannot be read: {refused}")
+            return Closed(f"an answer that cannot be read: {refused}", breach=True)
 
     def _answered(self, frame: bytes) -> Answered:
         if self._frames.partial:

@@ -44,12 +44,16 @@ class Answered:
 
 
 class Closed:
-    """The end: write what `data_to_send()` has, then close the socket. Nothing comes after this event."""
+    """The end: write what `data_to_send()` has, then close the socket. Nothing comes after this event.
 
-    __slots__ = ("reason",)
+    `breach`: the peer broke the protocol, rather than going or staying silent.
+    """
 
-    def __init__(self, reason: str) -> None:
+    __slots__ = ("breach", "reason")
+
+    def __init__(self, reason: str, *, breach: bool = False) -> None:
         self.reason = reason
+        self.breach = breach
 
 
 Event = Requested | Expired | Closed

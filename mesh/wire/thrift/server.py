@@ -96,7 +96,7 @@ class ServerConnection:
                 if event is not None:
                     events.append(event)
         except ProtocolBreach as breach:
-            events.append(self._end(str(breach)))
+            events.append(self._end(str(breach), breach=True))
         if not self._frames.partial or self.stalled:
             self._partial_since = None
         elif self._partial_since is None:
@@ -266,9 +266,9 @@ class ServerConnection:
     def drained(self) -> bool:
         return self._draining and not self._entries
 
-    def _end(self, reason: str) -> Closed:
+    def _end(self, reason: str, *, breach: bool = False) -> Closed:
         self.closing = True
-        return Closed(reason)
+        return Closed(reason, breach=breach)
 
     # -- time
 

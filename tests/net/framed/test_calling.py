@@ -16,6 +16,7 @@ from mesh.errors import (
     CallTimeout,
     InvalidReply,
     NetworkError,
+    ProtocolError,
     Unexpected,
     UnknownMethod,
     Unreachable,
@@ -190,12 +191,12 @@ async def test_a_connection_that_ended_in_this_very_turn_is_not_used_again(netwo
 
 
 ANSWERS = {
-    "another seqid": (call("touch", 9, REPLY, TEXT), NetworkError, "seqid 9, where 1 is due"),
-    "another method": (call("tick", 1, REPLY, TEXT), NetworkError, "'tick', where one to b'touch' is due"),
+    "another seqid": (call("touch", 9, REPLY, TEXT), ProtocolError, "seqid 9, where 1 is due"),
+    "another method": (call("tick", 1, REPLY, TEXT), ProtocolError, "'tick', where one to b'touch' is due"),
     "half an answer": (call("touch", 1, REPLY, TEXT)[:-3], CallTimeout, ""),
-    "no Thrift": (b"HTTP/1.1 400 Bad Request\r\n\r\n", NetworkError, "HTTP/1"),
-    "TChannel": (bytes.fromhex("0040010000000001") + bytes(60), NetworkError, "something else"),
-    "too long": (b"\x7f\xff\xff\xff\x80\1", NetworkError, "the limit is"),
+    "no Thrift": (b"HTTP/1.1 400 Bad Request\r\n\r\n", ProtocolError, "HTTP/1"),
+    "TChannel": (bytes.fromhex("0040010000000001") + bytes(60), ProtocolError, "something else"),
+    "too long": (b"\x7f\xff\xff\xff\x80\1", ProtocolError, "the limit is"),
     "an end": (b"", NetworkError, "closed the connection"),
     "no result": (call("touch", 1, REPLY, b"\0"), InvalidReply, "result"),
     "another result": (call("touch", 1, REPLY, b"\x08\0\0\0\0\0\1\0"), InvalidReply, "string"),
