@@ -19,6 +19,7 @@ from mesh.contract import service_of
 from mesh.contract.model import Service
 from mesh.contract.typing import ServiceOf
 from mesh.net import split_address
+from mesh.node.calling import Protocol
 
 B = TypeVar("B")
 P = ParamSpec("P")
@@ -54,27 +55,41 @@ class Node:
         forks.watch(self)
 
     def client(
-        self, contract: type[ServiceOf[Any, Any, B]], *, service: str | None = None, peers: Iterable[str] | None = None
+        self,
+        contract: type[ServiceOf[Any, Any, B]],
+        *,
+        service: str | None = None,
+        peers: Iterable[str] | None = None,
+        protocol: Protocol = "tchannel",
     ) -> B:
         """A client of `contract`, found in the registry under its name or `service`, or at fixed `peers`.
 
-        To be made once and kept; every thread may use it. Raises ValueError for a peer that is no address.
+        `protocol` as for `mesh.Node.client`. To be made once and kept; every thread may use it. Raises ValueError for a
+        peer that is no address.
         """
         self._check_open()
         found = contract if isinstance(contract, Service) else service_of(contract)
-        target = service or found.registry_name
         addresses = [peers] if isinstance(peers, str) else None if peers is None else list(peers)
         for address in addresses or ():
             split_address(address)
         made: tuple[LoopThread, Any] | None = None
 
         def find(name: str) -> tuple[LoopThread, Callable[..., Any]]:
-            nonlocal made
             there = made
             if there is None or there[0] is not self._thread:
-                there = made = self._made(contract, service, addresses)
+                there = make()
             return there[0], getattr(there[1], name)
 
+        def make() -> tuple[LoopThread, Any]:
+            nonlocal made
+            with forks.quiet:
+                thread = self._started()
+                if made is None or made[0] is not thread:
+                    where: dict[str, Any] = {"service": service, "peers": addresses, "protocol": protocol}
+                    made = thread, thread.ask(lambda: thread.node.client(contract, **where))
+                return made
+
+        target = service or found.registry_name
         methods = {method.name: BlockingMethod(method, target, find) for method in found.methods.values()}
         return cast(B, nodes.Client(found, target, methods))
 
@@ -89,22 +104,17 @@ class Node:
             )
         return method.submit(args, kwargs)
 
-    def _made(
-        self, contract: type[ServiceOf[Any, Any, Any]], service: str | None, peers: list[str] | None
-    ) -> tuple[LoopThread, Any]:
-        """This process's thread, started if it has none, and a client there."""
-        with forks.quiet:
-            self._check_open()
-            thread = self._thread
-            if thread is None:
-                refusal = places.patched()
-                if refusal is not None:
-                    raise RuntimeError(refusal)
-                thread = LoopThread(self._make, self._max_calls)
-                thread.start()
-                self._thread = thread
-            running = thread
-            return running, running.ask(lambda: running.node.client(contract, service=service, peers=peers))
+    def _started(self) -> LoopThread:
+        """This process's thread, started if it has none yet. To be called in `forks.quiet`."""
+        self._check_open()
+        if self._thread is None:
+            refusal = places.patched()
+            if refusal is not None:
+                raise RuntimeError(refusal)
+            thread = LoopThread(self._make, self._max_calls)
+            thread.start()
+            self._thread = thread
+        return self._thread
 
     def _check_open(self) -> None:
         if self._closed:

@@ -14,6 +14,7 @@ import pytest
 
 import mesh
 from mesh import blocking
+from mesh.call import debug
 from mesh.call.trace import from_traceparent
 from mesh.errors import BadRequest, Busy, CallTimeout, Cancelled, NetworkError, UnknownService, Unreachable
 from tests.blocking.conftest import echo_process
@@ -128,6 +129,22 @@ def test_a_server_that_dies_under_a_call_and_stays_away(node):
 def test_an_unknown_service_is_said_as_by_the_asynchronous_client(node):
     with pytest.raises((UnknownService, Unreachable), match="no registry"):
         node.client(interop.Echo).touch("x")
+
+
+@pytest.mark.parametrize("protocol", ["framed", "multiplexed", "theader"])
+def test_servers_of_framed_thrift_are_called_as_well(node, echo, protocol):
+    client = node.client(interop.Echo, peers=[echo], protocol=protocol)
+    assert client.echo(sample(3)) == sample(3)
+    with pytest.raises(interop.Refused):
+        client.fail("refused")
+    assert client.forget("a oneway method") is None
+
+
+def test_a_call_under_a_debugger_is_waited_for(echo):
+    with blocking.Node("test", env={"MESH_DEBUG": "1"}) as node:
+        client = node.client(interop.Echo, peers=[echo])
+        with mesh.deadline(ms=10), debug.mark():
+            assert client.slow(2000) == 2000.0  # longer than its thread waits before it looks for the loop
 
 
 # -- where it cannot be used
