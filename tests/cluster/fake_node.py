@@ -26,7 +26,7 @@ class Admin(http.server.BaseHTTPRequestHandler):
             self.answer(200, os.environ.get("FAKE_METRICS", "").replace("SCRAPES", str(Admin.scrapes)), "text/plain")
             return
         ready = time.monotonic() - BEGUN >= float(os.environ.get("FAKE_READY_AFTER_S", "0"))
-        ready = ready and not os.path.exists(os.environ.get("FAKE_UNREADY_FILE", "/nonexistent"))
+        ready = ready and not os.path.exists(os.environ.get("FAKE_UNREADY_FILE", ""))
         self.answer(200 if ready else 503, json.dumps({"live": True, "ready": ready}), "application/json")
 
     def answer(self, code, text, kind):
