@@ -12,6 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
+
 from mesh.cli import exits, running
 from mesh.cli.exits import CommandError
 from mesh.cli.output import print_json, print_line
@@ -72,8 +74,9 @@ def _settled(found: Found) -> Found:
 def stop(found: Found, *, now: bool, timeout_s: float) -> None:
     """Stops a running cluster; returns when the last of its processes has ended. Raises CommandError."""
     begun = shown = time.monotonic()
+    supervisor = _process(running.ask(found, "ps")["pid"])
     running.ask(found, "down", at_once=now)
-    while reach.held(found.run):
+    while reach.held(found.run) or _lives(supervisor):
         at = time.monotonic()
         if at - begun > timeout_s:
             raise CommandError(
@@ -86,6 +89,21 @@ def stop(found: Found, *, now: bool, timeout_s: float) -> None:
             shown = at
         time.sleep(POLL_S)
     print_line(f"the cluster {found.name!r} in {found.directory} has stopped")
+
+
+def _process(pid: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None  # it has ended since it answered
+
+
+def _lives(process: psutil.Process | None) -> bool:
+    """Whether it runs; it gives its lock back a moment before its end."""
+    try:
+        return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _waits_for(found: Found) -> str:
