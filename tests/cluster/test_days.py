@@ -332,10 +332,10 @@ def test_the_foreground_takes_the_same_commands(project, mesh_up):
 def test_logs_follow_a_restart_and_a_new_instance(project):
     project.plan(alpha={})
     project.ok("up", "-d")
-    following = project.start("logs", "-f", "-n", "0", "alpha")
+    following = project.start("logs", "-f", "-n", "all", "alpha")
     try:
-        seen = ""
-        time.sleep(1)
+        seen = following.stdout.readline()
+        assert "alpha-1 serves" in seen
         project.ok("restart", "alpha")
         project.ok("scale", "alpha=2")
         while "alpha-2 serves" not in seen:
