@@ -12,7 +12,7 @@ from math import inf
 from typing import Protocol, cast
 
 from mesh.call import Clock, Entry, Timer, TimerWheel
-from mesh.net.network import remote_of
+from mesh.net.network import close_in_time, remote_of
 from mesh.wire import (
     CallExpired,
     CallReceived,
@@ -35,7 +35,6 @@ log = logging.getLogger("mesh.net")
 
 # Unsent bytes for one peer that does not read. Above the wire's high mark its requests are no longer read and our own
 # calls wait, so only pings, refusals and what was under way can add to it: eight of the longest messages.
-CLOSE_S = 5.0  # for the last bytes of a closed connection to leave
 MAX_UNREAD_BYTES = 64 * 1024 * 1024
 
 
@@ -236,7 +235,7 @@ class Link(asyncio.Protocol):
                 future.set_result((event, written))
         self.flush()
         self._end(event.reason)
-        self._close_transport()
+        close_in_time(self._transport)
 
     def _end(self, reason: str) -> None:
         """Once, whoever noticed first."""
@@ -410,14 +409,7 @@ class Link(asyncio.Protocol):
         for event in self._wire.close(None, reason):
             self._take(event)
         self._end(reason)
-        self._close_transport()
-
-    def _close_transport(self) -> None:
-        """Lets what was written go out, for a bounded time: a peer that does not read would hold it for ever."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.close()
-            if self._transport.get_write_buffer_size():
-                self.loop.call_later(CLOSE_S, self._transport.abort)
+        close_in_time(self._transport)
 
     def describe(self) -> dict[str, object]:
         """For /debug/connections."""

@@ -49,6 +49,21 @@ class Speaking(Standing, Protocol):
     def describe(self) -> dict[str, object]: ...
 
 
+def row(link: Speaking, *, calls_out: int = 0, calls_in: int = 0, draining: str | None = None) -> dict[str, object]:
+    """A connection's line in /debug/connections, of a protocol in which nobody says who he is."""
+    return {
+        "remote": link.remote,
+        "direction": _direction(link),
+        "protocol": link.protocol,
+        "peer": None,
+        "calls_out": calls_out,
+        "calls_in": calls_in,
+        "bytes_sent": link.bytes_sent,
+        "bytes_received": link.bytes_received,
+        "draining": draining,
+    }
+
+
 class Links(Collector):
     """The open links; `rpc_connections*` metrics by direction."""
 

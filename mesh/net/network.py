@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Callable
 from typing import Protocol
 
+CLOSE_S = 5.0  # for the last bytes of a closed connection to leave
 BACKLOG = 1024  # connections that wait to be accepted: a fleet's callers reconnect at once after a restart
 
 
@@ -52,6 +53,14 @@ def remote_of(transport: asyncio.BaseTransport) -> str:
     if isinstance(peer, tuple):
         return f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
     return str(peer) if peer else "?"
+
+
+def close_in_time(transport: asyncio.Transport | None) -> None:
+    """Lets what was written go out, for a bounded time: a peer that does not read would hold it for ever."""
+    if transport is not None and not transport.is_closing():
+        transport.close()
+        if transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(CLOSE_S, transport.abort)
 
 
 class TcpListener:

@@ -8,7 +8,7 @@ from typing import cast
 
 from mesh.net.framed.keepalive import keep_alive
 from mesh.net.link import Running
-from mesh.net.links import Links
+from mesh.net.links import Links, row
 from mesh.net.network import remote_of
 from mesh.wire import Limits
 from mesh.wire.thrift import Answered, ClientConnection, Closed, Form
@@ -128,14 +128,4 @@ class FramedCaller(asyncio.Protocol):
 
     def describe(self) -> dict[str, object]:
         """For /debug/connections."""
-        return {
-            "remote": self.remote,
-            "direction": "out",
-            "protocol": self.protocol,
-            "peer": None,
-            "calls_out": int(self._waiting is not None),
-            "calls_in": 0,
-            "bytes_sent": self.bytes_sent,
-            "bytes_received": self.bytes_received,
-            "draining": None,
-        }
+        return row(self, calls_out=int(self._waiting is not None))

@@ -17,10 +17,10 @@ from mesh.net.framed.headers import ERROR, to_call
 from mesh.net.framed.keepalive import keep_alive
 from mesh.net.framed.names import Names
 from mesh.net.inbound import MAX_SERVING_BYTES, Dispatcher
-from mesh.net.link import CLOSE_S, MAX_UNREAD_BYTES, Running
-from mesh.net.links import Links
+from mesh.net.link import MAX_UNREAD_BYTES, Running
+from mesh.net.links import Links, row
 from mesh.net.mapping import NO_HEADERS
-from mesh.net.network import remote_of
+from mesh.net.network import close_in_time, remote_of
 from mesh.wire import Limits, decode_headers
 from mesh.wire.thrift import ApplicationException, Closed, Event, Expired, Requested, ServerConnection
 
@@ -143,7 +143,7 @@ class FramedLink(asyncio.Protocol):
     def _wire_closed(self, reason: str) -> None:
         self.flush()
         self._end(reason)
-        self._close_transport()
+        close_in_time(self._transport)
 
     def _end(self, reason: str) -> None:
         """Once, whoever noticed first."""
@@ -262,24 +262,8 @@ class FramedLink(asyncio.Protocol):
         if not self.gone:
             self._end(reason)
             self.flush()
-            self._close_transport()
-
-    def _close_transport(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.close()
-            if self._transport.get_write_buffer_size():
-                self.loop.call_later(CLOSE_S, self._transport.abort)
+            close_in_time(self._transport)
 
     def describe(self) -> dict[str, object]:
         """For /debug/connections."""
-        return {
-            "remote": self.remote,
-            "direction": "in",
-            "protocol": self.protocol,
-            "peer": None,
-            "calls_out": 0,
-            "calls_in": len(self.serving),
-            "bytes_sent": self.bytes_sent,
-            "bytes_received": self.bytes_received,
-            "draining": self.draining,
-        }
+        return row(self, calls_in=len(self.serving), draining=self.draining)

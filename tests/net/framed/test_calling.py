@@ -35,11 +35,6 @@ from tests.wire.thrift.bytes import EXCEPTION, REPLY, call, error, frame, messag
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-@pytest.fixture(params=["memory", "tcp"])
-def network(request):
-    return MemoryNetwork() if request.param == "memory" else TcpNetwork()
-
-
 @asynccontextmanager
 async def server(serve: Serve) -> AsyncIterator[str]:
     """A TCP server of a few lines; gives its address."""
