@@ -15,7 +15,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,15 @@ class Verdict(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`lines` are the differences that matter (or why nothing is known), worst first; `more` that many are left out."""
+    """`lines` are the differences that matter (or why nothing is known), worst first; `more` that many are left out.
+
+    `cpu_s`: what a process of its own spent on it.
+    """
 
     verdict: Verdict
     lines: tuple[str, ...] = ()
     more: int = 0
+    cpu_s: float = 0.0
 
     def text(self, shown: int) -> str:
         """At most `shown` lines in one."""
@@ -96,12 +100,12 @@ def judge_told(texts: Mapping[str, str], entry_point: str, reply: bytes) -> Judg
     return judge(ours, theirs)
 
 
-def unknown(reason: str) -> Judgement:
-    return Judgement(Verdict.UNKNOWN, (reason[:MAX_LINE],))
+def unknown(reason: str, cpu_s: float = 0.0) -> Judgement:
+    return Judgement(Verdict.UNKNOWN, (reason[:MAX_LINE],), cpu_s=cpu_s)
 
 
 def to_json(judgement: Judgement) -> bytes:
-    return json.dumps({"verdict": judgement.verdict, "lines": judgement.lines, "more": judgement.more}).encode()
+    return json.dumps(asdict(judgement)).encode()
 
 
 def from_json(data: bytes) -> Judgement:
@@ -109,7 +113,7 @@ def from_json(data: bytes) -> Judgement:
     try:
         read: Any = json.loads(data)
         lines: Iterable[Any] = read["lines"]
-        return Judgement(Verdict(read["verdict"]), tuple(map(str, lines)), int(read["more"]))
+        return Judgement(Verdict(read["verdict"]), tuple(map(str, lines)), int(read["more"]), float(read["cpu_s"]))
     except (KeyError, TypeError) as error:
         raise ValueError(f"no judgement: {error!r}") from None
 
@@ -132,7 +136,9 @@ def main() -> int:
     asked: Any = json.loads(sys.stdin.buffer.readline())
     _limit(asked["cpu_s"], asked["memory_bytes"])
     # What it raises (MemoryError, RecursionError) ends it: no answer is an answer to who started it.
-    sys.stdout.buffer.write(to_json(judge_told(asked["texts"], asked["entry_point"], sys.stdin.buffer.read())))
+    judgement = judge_told(asked["texts"], asked["entry_point"], sys.stdin.buffer.read())
+    spent = os.times()
+    sys.stdout.buffer.write(to_json(replace(judgement, cpu_s=spent.user + spent.system)))
     return 0
 
 

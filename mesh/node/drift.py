@@ -212,9 +212,8 @@ class Drift(Collector):
         try:
             told = await self._judge.fetch(link, pair.service)
             if not isinstance(told, Judgement):
-                started = self._clock.now()
                 told = await self._judge.judge(pair.ours, told)
-                self._left_s -= self._clock.now() - started
+                self._left_s -= told.cpu_s
             pair.judgement = told
         except Exception as error:  # nobody waits for this task: what it raises would be lost
             log.exception("judging the contract of %s failed", pair.service)

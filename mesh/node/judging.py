@@ -91,11 +91,10 @@ async def judge_apart(ours: Contract, reply: bytes) -> Judgement:
             out, _ = await process.communicate(json.dumps(asked).encode() + b"\n" + reply)
         return from_json(out)
     except TimeoutError:
-        return unknown(f"judging the contract that it tells took longer than {JUDGE_S:g} s")
+        return unknown(f"judging the contract that it tells took longer than {JUDGE_S:g} s", cpu_s=JUDGE_CPU_S)
     except ValueError:
-        return unknown(
-            f"judging the contract that it tells took too much time or memory (exit code {process.returncode})"
-        )
+        reason = f"judging the contract that it tells took too much time or memory (exit code {process.returncode})"
+        return unknown(reason, cpu_s=JUDGE_CPU_S)
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):

@@ -23,7 +23,7 @@ from mesh.node.drift import MAX_REMEMBERED, MAX_TOLD, MAX_TRIES, Drift
 from mesh.node.meta import META, META_SERVICE
 from mesh.testing import LocalMesh, no_leaks, virtual_time
 from mesh.wire import Limits, PeerInfo
-from tests.node.drift_pair import OURS, TEXT, Handler, pricing
+from tests.node.drift_pair import LINE, OURS, TEXT, Handler, pricing
 
 THRIFT_IDL = META_SERVICE.methods["thriftIDL"]
 # Within every limit of a text, and half a minute of work.
@@ -65,6 +65,14 @@ async def test_what_takes_too_much_ends_its_own_process_only(
         judgement = await judging.judge_apart(OURS, told({"a.thrift": HEAVY}))
     assert judgement.verdict is Verdict.UNKNOWN
     assert "took too much time or memory" in judgement.lines[0]
+    assert judgement.cpu_s == judging.JUDGE_CPU_S
+
+
+async def test_a_judgement_says_what_it_cost() -> None:
+    async with no_leaks():
+        judgement = await judging.judge_apart(OURS, told(dict(TEXT.texts), TEXT.entry_point))
+    assert judgement.lines == (LINE,)
+    assert 0 < judgement.cpu_s < judging.JUDGE_CPU_S
 
 
 @pytest.mark.parametrize(
@@ -172,7 +180,7 @@ async def test_a_thousand_peers_with_a_contract_each(caplog: pytest.LogCaptureFi
             await asyncio.sleep(0.4)
             under_way -= 1
             judged += 1
-            return Judgement(Verdict.INCOMPATIBLE, (f"line {reply.decode()}",))
+            return Judgement(Verdict.INCOMPATIBLE, (f"line {reply.decode()}",), cpu_s=0.4)
 
     loop = asyncio.get_running_loop()
     caller = Node("rider", admin="off", env={})
