@@ -213,6 +213,7 @@ class _CallHandler(_Handler):
 
     def prepare(self) -> None:
         self._data = bytearray()
+        self._under_way: asyncio.Future[Answer] | None = None
         docs, request = self._admin.docs, self.request
         if docs is None:
             refused: Answer | None = problem(404, "no page here calls")
@@ -234,10 +235,18 @@ class _CallHandler(_Handler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         self._send(problem(status_code, "POST only" if status_code == 405 else "it failed; the log has more"))
 
+    def on_connection_close(self) -> None:
+        """Whoever asked is gone, so the call is given up, and its callee hears of it."""
+        if self._under_way is not None:
+            self._under_way.cancel()
+
     async def post(self, path: str) -> None:
         assert self._admin.docs is not None
+        self._under_way = asyncio.ensure_future(self._admin.docs.answer(bytes(self._data)))
         try:
-            answer = await self._admin.docs.answer(bytes(self._data))
+            answer = await self._under_way
+        except asyncio.CancelledError:
+            return
         except Exception as error:
             log.exception("a call from /docs failed")
             answer = problem(500, f"{type(error).__name__}; the log has the stack")

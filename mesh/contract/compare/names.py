@@ -34,7 +34,9 @@ class Names:
         )
 
     def same(self, old: type, new: type) -> bool:
-        return old.__name__ == new.__name__ or self.renamed(old, new)
+        if old.__name__ != new.__name__:
+            return self.renamed(old, new)
+        return self._at_home(old, new) or not self._stayed(old)
 
     def same_type(self, old: Spec, new: Spec) -> bool:
         """Whether both are the same type for code, whatever became of what is inside structs and enums."""
@@ -43,9 +45,15 @@ class Names:
         return all(self.same(one, other) for _, one, other in inner_types(old, new))
 
     def moved(self, old: type, new: type) -> bool:
-        """The same name in another file."""
-        before, after = home(old).name, home(new).name
-        return old.__name__ == new.__name__ and self._aliases.get(before, before) != after
+        """The same name in another file, and no longer in its own."""
+        return old.__name__ == new.__name__ and not self._at_home(old, new) and not self._stayed(old)
+
+    def _at_home(self, old: type, new: type) -> bool:
+        before = home(old).name
+        return self._aliases.get(before, before) == home(new).name
+
+    def _stayed(self, old: type) -> bool:
+        return any(self._at_home(old, new) for new in self.new_by_name.get(old.__name__, ()))
 
 
 def home(cls: Any) -> Contract:

@@ -42,6 +42,8 @@ class Shop:
     def __init__(self, contract: Contract) -> None:
         self.calls: list[str] = []
         self.heard = asyncio.Event()
+        self.waiting = asyncio.Event()
+        self.given_up = asyncio.Event()
         self._sold_out: Any = contract.module.SoldOut  # type: ignore[attr-defined]
 
     async def buy(self, order: Any) -> Any:
@@ -52,7 +54,12 @@ class Shop:
 
     async def wait(self, seconds: float) -> None:
         self.calls.append("wait")
-        await asyncio.sleep(seconds)
+        self.waiting.set()
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:
+            self.given_up.set()
+            raise
 
     async def crash(self) -> str:
         raise RuntimeError("a secret")

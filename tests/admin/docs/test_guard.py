@@ -277,7 +277,17 @@ async def test_an_answer_that_no_page_can_show(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.integration
-async def test_a_drained_node_says_so(contract: Contract, handler: Shop) -> None:
+async def test_a_call_whose_asker_goes_away_is_given_up(node: mesh.Node, handler: Shop) -> None:
+    request = {"service": "shop", "method": "Shop::wait", "body": {"seconds": 50}, "timeout_ms": 60_000}
+    asking = asyncio.create_task(call(admin_of(node), request))
+    await asyncio.wait_for(handler.waiting.wait(), 20)
+    asking.cancel()
+    await asyncio.wait_for(handler.given_up.wait(), 20)
+    assert (await call(admin_of(node), BUY))[0] == 200
+
+
+@pytest.mark.integration
+async def test_a_node_that_does_not_listen_yet_says_so(contract: Contract, handler: Shop) -> None:
     async with mesh.Node("shop", listen="127.0.0.1:0", admin="127.0.0.1:0", settle_ms=0) as node:
         node.serve(contract.module.Shop, handler)  # type: ignore[attr-defined]
         before: list[Any] = []

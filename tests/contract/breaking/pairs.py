@@ -64,6 +64,8 @@ def kept(name: str, old: str, new: str, *said: str) -> Pair:
 
 
 _TREE = "struct Tree { 1: string name, 2: optional list<Tree> below, ... } service S { void f(1: Tree tree) }"
+_TWO = 'include "b.thrift" include "c.thrift" '
+_SAME_NAME = {"b": "struct B { 1: i32 x }", "c": "struct B { 1: i32 x }"}
 _BASE = "service Base { void ping() ... }"
 
 PAIRS: tuple[Pair, ...] = (
@@ -131,6 +133,8 @@ PAIRS: tuple[Pair, ...] = (
     asked("another id", "1: i32 a", "2: i32 a", "wire field-id-changed Ask.a"),
     asked("two swapped", "1: double lat, 2: double lon", "1: double lon, 2: double lat",
           "wire field-id-changed Ask.lat", "wire field-id-changed Ask.lon"),
+    asked("onto the id of one that is gone", "1: i32 a, 2: i32 b", "2: i32 a", "wire field-id-changed Ask.a",
+          "source field-removed Ask.b"),
     asked("order of the text", "1: i32 a, 2: i32 b", "2: i32 b, 1: i32 a"),
     asked("made required", "1: optional i32 a", "1: required i32 a", "wire made-required Ask.a"),
     asked("made optional", "1: required i32 a", "1: optional i32 a", "source made-optional Ask.a"),
@@ -195,6 +199,7 @@ PAIRS: tuple[Pair, ...] = (
             "wire enum-value-renumbered E.B", "wire enum-value-added E.N"),
     whole("value added in requests only", "enum E { A = 1 } service S { void f(1: E e) }",
           "enum E { A = 1, B = 2 } service S { void f(1: E e) }", "info enum-value-added E.B"),
+    kept("value added to an enum that no method has", "enum E { A }", "enum E { A, B }", "wire enum-value-added E.B"),
     kept("enum removed", "enum E { A }", "", "source enum-removed E"),
     whole("enum for i32", "enum E { A = 1 } service S { void f(1: i32 e) }",
           "enum E { A = 1 } service S { void f(1: E e) }", "wire field-type-changed S::f.e"),
@@ -255,6 +260,8 @@ PAIRS: tuple[Pair, ...] = (
          {"b": "struct B { 1: i32 x }"}, {"b": "struct B { 1: i64 x }"}),
     Pair("a struct moved into an include", "struct B { 1: i32 x } service S { B f() }",
          'include "b.thrift" service S { b.B f() }', ("source struct-moved B",), {}, {"b": "struct B { 1: i32 x }"}),
+    Pair("another struct of the same name", _TWO + "service S { c.B f(1: b.B b) }", _TWO + "service S { b.B f(1: b.B b) }",
+         ("source result-changed S::f",), _SAME_NAME, _SAME_NAME),
     Pair("a method inherited from an include", 'include "b.thrift" service S extends b.Base { }',
          'include "b.thrift" service S extends b.Base { }', ("promise timeout-shorter S::ping",),
          {"b": _BASE.replace("...", "")}, {"b": _BASE.replace("...", '(timeout_ms = "9", attempt_timeout_ms = "9")')}),
