@@ -162,7 +162,7 @@ def _tail(file: BinaryIO, count: int) -> list[bytes]:
         position -= step
         file.seek(position)
         data = file.read(step) + data
-    whole, _, rest = data.rpartition(b"\n")
+    whole, newline, rest = data.rpartition(b"\n")
     file.seek(end - len(rest))
-    lines = whole.split(b"\n") if whole else []
+    lines = whole.split(b"\n") if newline else []
     return lines[-count:] if position == 0 else lines[1:][-count:]

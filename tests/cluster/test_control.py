@@ -5,6 +5,8 @@ import contextlib
 import json
 import os
 import stat
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -228,9 +230,14 @@ async def test_a_killed_one_is_named(tmp_path):
     assert "mesh down" in caught.value.advice
 
 
-async def test_a_path_too_long_for_a_socket(tmp_path, monkeypatch):
-    temporary = tmp_path / "t"
-    temporary.mkdir()
+@pytest.fixture
+def temporary():
+    """A folder whose own path is short enough, whatever pytest's is."""
+    with tempfile.TemporaryDirectory(prefix="m") as folder:
+        yield Path(folder)
+
+
+async def test_a_path_too_long_for_a_socket(tmp_path, temporary, monkeypatch):
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(temporary))
     deep = tmp_path / ("d" * 60) / ("e" * 60)
     deep.mkdir(parents=True)

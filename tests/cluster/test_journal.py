@@ -112,7 +112,7 @@ def test_since_a_time(tmp_path, reader):
     assert texts(log.new()) == ["g"]
 
 
-@given(st.binary(max_size=300))
+@given(st.binary(max_size=300) | st.lists(st.sampled_from([b"", b"a", stamp(T) + b"b"])).map(b"\n".join))
 def test_any_bytes_are_lines_of_some_kind(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("logs") / "a-1.log"
     path.write_bytes(data)
