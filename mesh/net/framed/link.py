@@ -108,6 +108,8 @@ class FramedLink(asyncio.Protocol):
 
     def _take(self, events: list[Event]) -> None:
         for event in events:
+            if self.gone:  # an answer just before was one too many
+                return
             match event:
                 case Requested():
                     self._requested(event)

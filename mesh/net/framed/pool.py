@@ -64,9 +64,12 @@ class Pool:
 
     async def _dial(self, within_s: float) -> FramedCaller:
         pools = self._pools
+        pools.check_open()  # it may have waited for its place until now
         async with asyncio.timeout(min(within_s, CONNECT_S)):
             made = await pools.network.dial(self._address, self._make, pools.ssl)
         assert isinstance(made, FramedCaller)
+        if pools.closed:
+            made.close("this node is stopping")
         if made.gone.done():
             raise ConnectionError(made.gone.result())
         self.standing.add(made)
@@ -117,12 +120,16 @@ class Pools:
         self.owner = owner
         self.ssl = ssl
         self._pools: dict[tuple[str, Form], Pool] = {}
-        self._closed = False
+        self.closed = False
+
+    def check_open(self) -> None:
+        """Raises ConnectionError once closed."""
+        if self.closed:
+            raise ConnectionError("this node is stopping")
 
     def pool(self, address: str, form: Form) -> Pool:
         """Raises ConnectionError once closed."""
-        if self._closed:
-            raise ConnectionError("this node is stopping")
+        self.check_open()
         pool = self._pools.get((address, form))
         if pool is None:
             pool = self._pools[address, form] = Pool(self, address, form)
@@ -137,7 +144,7 @@ class Pools:
 
     def close(self, reason: str) -> None:
         """Ends every connection; calls that wait on them fail."""
-        self._closed = True
+        self.closed = True
         for pool in list(self._pools.values()):
             for connection in list(pool.standing):
                 connection.close(reason)

@@ -13,7 +13,7 @@ from mesh.testing.memory import MemoryNetwork
 from mesh.testing.virtual import virtual_time
 from mesh.wire import Limits
 from tests.net.framed.raw import raw
-from tests.net.framed.stage import Sleeper, eventually, slow, told, touch, touched
+from tests.net.framed.stage import Sleeper, eventually, slow, text_of, told, touch, touched
 from tests.node.interop import Echo, interop
 from tests.wire.thrift.bytes import REPLY, call, frame, message, texts, theader
 from tests.wire.world import init
@@ -147,15 +147,16 @@ async def test_a_client_that_never_reads_is_not_read(network):
 
 async def test_answers_that_wait_for_a_slow_one_are_bounded(network, monkeypatch, caplog):
     caplog.set_level(logging.DEBUG, "mesh.net")
-    monkeypatch.setattr("mesh.net.framed.link.MAX_SERVING_BYTES", 300_000)
+    monkeypatch.setattr("mesh.net.framed.link.MAX_SERVING_BYTES", 30_000)
     async with LocalMesh(network) as mesh:
         handler = Sleeper()
         node = await mesh.serve(interop.Echo, handler)
         async with raw(network, node.address) as peer:
-            blob = call("blob", 1, body=b"\x0b\0\1" + struct.pack(">i", 9_000) + bytes(9_000) + b"\0")
-            peer.write(slow(4000) + blob * 40)
+            blob = call("blob", 1, body=b"\x0b\0\1" + struct.pack(">i", 900) + bytes(900) + b"\0")
+            peer.write(slow(4000) + blob * 40 + call("tick", body=b"\x0b\0\1" + text_of("too late") + b"\0"))
             await peer.closed
         await eventually(lambda: handler.ended == ["cancelled"])
+        assert not handler.ticks  # nothing is begun for a connection that is gone
     assert "wait for the one to an earlier call" in caplog.text
 
 

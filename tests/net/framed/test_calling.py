@@ -291,6 +291,23 @@ async def test_stopping_ends_calls_under_way(network):
             await client.touch("x")
 
 
+async def test_who_waits_for_a_connection_when_the_node_stops_gets_none(network, monkeypatch):
+    monkeypatch.setattr(pool, "MAX_CONNECTIONS", 1)
+    async with no_leaks(), LocalMesh(network) as mesh:
+        server_node = await mesh.serve(interop.Echo, Echo())
+        node = await mesh.node("caller")
+        client = node.client(interop.Echo, peers=[server_node.address], protocol="framed")
+        with call_context.deadline(ms=4000):
+            waiting = [asyncio.create_task(client.slow(3000)) for _ in range(5)]
+        async with asyncio.timeout(5):
+            while not any(link["calls_out"] for link in node._links.describe()):
+                await asyncio.sleep(0.001)
+        await node.stop()
+        failed = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(error) for error in failed] == [NetworkError] + [Unreachable] * 4
+        assert list(node._links) == []
+
+
 @pytest.mark.parametrize("row", TABLE)
 def test_every_row_finds_back_by_its_name(row):
     assert type(from_thrift(row.kind.thrift, "x", row.kind.name)) is row
