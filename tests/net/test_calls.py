@@ -158,6 +158,7 @@ async def test_a_passed_deadline_stops_the_handler(network):
             stopped.set()
 
     async with no_leaks(), Pair(network, leaf, timeout_ms=50) as pair:
+        await pair.peers.connect(pair.listener.address)
         outcome = (await pair.call()).outcome
         assert isinstance(outcome, CallTimeout)
         async with asyncio.timeout(5):
@@ -175,6 +176,7 @@ async def test_a_handler_that_ignores_its_cancel_cannot_hold_the_answer(network)
         return Reply(OK)
 
     async with Pair(network, leaf, timeout_ms=50) as pair:
+        await pair.peers.connect(pair.listener.address)  # 50 ms may be too few for that on a busy machine
         outcome = (await pair.call()).outcome
         assert isinstance(outcome, CallTimeout)
         release.set()
