@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 
+from mesh.cli import exits
+from mesh.cli.exits import CommandError
 from mesh.discovery.agent import ConsulUnavailable, find_consul, version_of
 
 
@@ -25,14 +26,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run_get(args: argparse.Namespace) -> int:
-    """Prints the agent's path. Exit code 1 when none can be had, the reason in one line on stderr."""
+    """Prints the agent's path. Raises CommandError when none can be had."""
     try:
         path = find_consul()
     except ConsulUnavailable as error:
-        if args.json:
-            print(json.dumps({"path": None, "version": None, "reason": str(error)}))
-        print(f"mesh consul get: {error}", file=sys.stderr)
-        return 1
+        raise CommandError(str(error), code=exits.NO) from None
     if args.json:
         print(json.dumps({"path": str(path), "version": version_of(path)}))
     else:

@@ -29,6 +29,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     build = commands.add_parser("build", help="write a .pyi beside each contract, for mypy and pyright")
     build.add_argument("paths", nargs="+", metavar="PATHS", help="a .thrift file, or a folder with all below it")
     build.add_argument("--check", action="store_true", help="write nothing; exit 1 if a stub is missing or stale")
+    build.add_argument("--json", action="store_true", help="print one JSON object")
     _include_dirs(build)
     build.set_defaults(run=run_build)
 
@@ -63,17 +64,27 @@ def run_check(args: argparse.Namespace) -> int:
 def run_build(args: argparse.Namespace) -> int:
     """Writes or checks the stubs. 1 if a contract is broken, or with `--check` a stub is not fresh."""
     stale = 0
+    stubs = []
     try:
         for stub in build_stubs(args.paths, check=args.check, include_dirs=args.include_dirs):
-            if stub.state is not StubState.FRESH:
+            stubs.append({"path": str(stub.path), "state": stub.state})
+            if stub.state is not StubState.FRESH and not args.json:
                 print(f"{stub.path}: {stub.state}")
             stale += stub.state in (StubState.STALE, StubState.MISSING)
     except ContractError as error:
-        print(error, file=sys.stderr)
-        return 1
+        return _broken(str(error), args)
     except OSError as error:
-        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
-        return 1
-    if stale:
+        return _broken(f"{error.filename}: {error.strerror}", args)
+    if args.json:
+        print(json.dumps({"stale": stale, "stubs": stubs}, indent=2))
+    elif stale:
         print(f"run: mesh idl build {' '.join(args.paths)}", file=sys.stderr)
     return 1 if stale else 0
+
+
+def _broken(text: str, args: argparse.Namespace) -> int:
+    """Lines as compilers write them, which editors can jump to; under --json as every command fails."""
+    if args.json:
+        raise CommandError(text, code=exits.NO)
+    print(text, file=sys.stderr)
+    return exits.NO

@@ -1,6 +1,7 @@
 """The one command, `mesh`: its subcommands, and what every one of them does when it fails.
 
-One rule: a failure is one line on stderr that says what to do, and an exit code; a stack only with --debug.
+One rule: a failure is one line on stderr that says what to do (an object under --json, see `failure`), and an exit
+code; a stack only with --debug.
 
 A subcommand is a module with `register(subparsers)`, which sets `run` (a function from the parsed arguments to the
 exit code, plain or async). Other distributions add theirs through the entry-point group `thriftmesh.commands`.
@@ -20,10 +21,7 @@ from importlib import metadata
 
 from mesh import logs as logging_setup
 from mesh.cli import call, completion, consul, describe, dev, doctor, down, exits, idl, listing, logs, new, ps, up
-from mesh.cli.exits import CommandError
-from mesh.cli.output import print_line
-from mesh.config import ConfigError
-from mesh.errors import MeshError
+from mesh.cli.failure import Parser, UsageError, refuse, report, wants_json
 from mesh.version import VERSION
 
 PLUGINS = "thriftmesh.commands"
@@ -32,7 +30,11 @@ BUILT_IN = (new, up, dev, ps, logs, down, call, describe, listing, idl, consul, 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit code. argparse's own exits (usage, --help) come as SystemExit."""
-    args = _parse(argv)
+    json = wants_json(argv)
+    try:
+        args = _parse(argv)
+    except UsageError as error:
+        sys.exit(refuse(error, json=json))
     if args.debug:
         logging_setup.setup("text", "debug", sys.stderr)
     try:
@@ -47,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if args.debug:
             traceback.print_exc()
-        code = _fail(error)
+        code = report(error, json=json)
     return code
 
 
@@ -65,31 +67,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def _fail(error: Exception) -> int:
-    """Says what failed and what to do; gives the exit code."""
-    advice = ""
-    if isinstance(error, MeshError):
-        advice = error.kind.advice.replace("SERVICE", error.service or "SERVICE")
-        text, code = str(error), error.kind.exit
-    elif isinstance(error, CommandError):
-        text, advice, code = str(error), error.advice, error.code
-    elif isinstance(error, ConfigError):
-        text, code = str(error), exits.USAGE
-    else:
-        text = f"internal error: {type(error).__name__}: {error}"
-        advice, code = "this is a bug in mesh; --debug shows where", exits.INTERNAL
-    lines = text.splitlines() or [""]  # a contract may have several faults, a line each
-    print_line(f"mesh: {lines[0]}", error=True)
-    for line in lines[1:]:
-        print_line(f"  {line}", error=True)
-    if advice:
-        print_line(f"  -> {advice}", error=True)
-    return code
-
-
 def make_parser() -> argparse.ArgumentParser:
     """The parser with every subcommand, plug-ins included."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="mesh", description="An RPC service mesh: contracts, calls, discovery, a dev cluster.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"mesh {VERSION} (Python {platform.python_version()})")
