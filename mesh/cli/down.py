@@ -35,6 +35,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     running.add_option(down)
     down.add_argument("--now", action="store_true", help="kill everything at once, without draining")
     down.add_argument("--timeout", type=float, default=DEFAULT_TIMEOUT_S, metavar="S", help="default: %(default)g")
+    down.add_argument("--json", action="store_true", help="print one object; what happens meanwhile goes to stderr")
     down.set_defaults(run=run_down)
     reset = subparsers.add_parser("reset", help="delete the data of the cluster, or that of some services")
     reset.add_argument("services", nargs="*", metavar="SERVICE", help="default: everything, Consul's data too")
@@ -52,13 +53,17 @@ def run_down(args: argparse.Namespace) -> int:
     if not any(one.answers or one.held or _left(one) for one in found):
         which = f"no cluster {args.cluster!r}" if args.cluster else "no cluster"
         print_line(f"{which} runs in {Path.cwd()} or a folder above it", error=True)
-        return exits.OK
+    stopped, cleared = [], []
     for one in sorted(found, key=lambda one: not one.answers):
         settled = _settled(one)
         if settled.answers:
-            stop(settled, now=args.now, timeout_s=args.timeout)
+            stop(settled, now=args.now, timeout_s=args.timeout, json=args.json)
+            stopped.append(one.name)
         elif _left(one) and not any(other.answers for other in found):
-            _clear(one)
+            _clear(one, json=args.json)
+            cleared.append(one.name)
+    if args.json:
+        print_json({"stopped": stopped, "cleared": cleared})
     return exits.OK
 
 
@@ -71,7 +76,7 @@ def _settled(found: Found) -> Found:
     return found
 
 
-def stop(found: Found, *, now: bool, timeout_s: float) -> None:
+def stop(found: Found, *, now: bool, timeout_s: float, json: bool = False) -> None:
     """Stops a running cluster; returns when the last of its processes has ended. Raises CommandError."""
     begun = shown = time.monotonic()
     supervisor = _process(running.ask(found, "ps")["pid"])
@@ -88,7 +93,7 @@ def stop(found: Found, *, now: bool, timeout_s: float) -> None:
             running.say(f"stopping: {_waits_for(found)}")
             shown = at
         time.sleep(POLL_S)
-    print_line(f"the cluster {found.name!r} in {found.directory} has stopped")
+    print_line(f"the cluster {found.name!r} in {found.directory} has stopped", error=json)
 
 
 def _process(pid: int) -> psutil.Process | None:
@@ -114,14 +119,15 @@ def _left(found: Found) -> bool:
     return socket_path(found.run).exists() or (found.run / "state.json").exists()
 
 
-def _clear(found: Found) -> None:
+def _clear(found: Found, *, json: bool = False) -> None:
     try:
         count = asyncio.run(leftovers.clear(found.run))
     except ClusterError as error:
         raise CommandError(str(error), code=exits.NO) from None
     print_line(
         f"the supervisor of {found.name!r} had been killed; its leftovers in {found.run} are gone"
-        + (f", {count} processes ended" if count else ", nothing was running any more")
+        + (f", {count} processes ended" if count else ", nothing was running any more"),
+        error=json,
     )
 
 
@@ -138,7 +144,7 @@ def run_reset(args: argparse.Namespace) -> int:
     if doomed and not args.yes:
         _confirm(found, doomed)
     if found.answers:
-        stop(found, now=False, timeout_s=DEFAULT_TIMEOUT_S)
+        stop(found, now=False, timeout_s=DEFAULT_TIMEOUT_S, json=args.json)
     try:
         gone = asyncio.run(leftovers.reset(found.run, args.services))
     except ClusterError as error:

@@ -9,7 +9,8 @@ import argparse
 import json
 import sys
 
-from mesh.cli import idl_breaking, idl_diff, idl_pull, idl_usage
+from mesh.cli import exits, idl_breaking, idl_diff, idl_pull, idl_usage
+from mesh.cli.exits import CommandError
 from mesh.contract.lint import lint
 from mesh.contract.problem import ContractError, Level
 from mesh.contract.stubfiles import StubState, build_stubs

@@ -69,7 +69,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser with every subcommand, plug-ins included."""
-    parser = Parser(
+    parser: argparse.ArgumentParser = Parser(
         prog="mesh", description="An RPC service mesh: contracts, calls, discovery, a dev cluster.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"mesh {VERSION} (Python {platform.python_version()})")

@@ -179,5 +179,5 @@ def test_the_body_may_stand_anywhere(order: list[str]) -> None:
 @pytest.mark.parametrize("order", [["{}", "{}"], ["--jsn"], ["--json", "{}", "x"]])
 def test_what_is_left_over_is_refused(order: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        main._parse(["call", "shop", "Shop::buy", *order])
+        main.main(["call", "shop", "Shop::buy", *order])
     assert ended.value.code == 2
