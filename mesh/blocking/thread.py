@@ -66,7 +66,7 @@ class LoopThread:
     def start(self) -> None:
         """Returns once the node is open. Raises what kept it from opening."""
         self._thread.start()
-        self._ready.result(START_S)
+        self._result(self._ready)
 
     def _main(self) -> None:
         over = CLOSED
@@ -83,6 +83,7 @@ class LoopThread:
             self._over = over
             for call in self._running:  # none, unless the thread broke
                 self._refuse(call)
+            self._running.clear()
             self._refuse_posted()
 
     async def _serve(self) -> None:
@@ -109,12 +110,16 @@ class LoopThread:
                 answer.set_exception(error)
 
         self._loop.call_soon_threadsafe(run)
+        return self._result(answer)
+
+    def _result(self, answer: Future[T]) -> T:
         try:
             return answer.result(START_S)
         except TimeoutError:
             if answer.done():
                 raise
-            raise RuntimeError(f"the thread that runs this process's mesh does not turn; {self._where()}") from None
+            stuck = f"the thread that runs this process's mesh has not answered for {START_S:g} s; {self._where()}"
+            raise RuntimeError(stuck) from None
 
     def stop(self) -> None:
         """Asks the thread to end; from any thread, any number of times."""

@@ -95,9 +95,3 @@ def run_program(
         [sys.executable, *options, "-c", text], cwd=ROOT, env=clean_environment(ADDRESS=address, **env),
         capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip
-
-
-@pytest.fixture
-def soak_cases() -> Callable[[int], int]:
-    """How many cases: THRIFTMESH_SOAK_CASES in a soak, else the test's own number."""
-    return lambda default: int(os.environ.get("THRIFTMESH_SOAK_CASES", default))

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import gc
+import os
 import threading
 import time
 import warnings
@@ -35,8 +36,10 @@ def test_a_call_returns_what_the_method_returned(client):
     assert repr(client.echo) == "<blocking Echo::echo of interop>"
 
 
-def test_none_of_eight_threads_calls_goes_astray(client, soak_cases, seen):
-    each = soak_cases(4000) // 8
+@pytest.mark.soak
+def test_none_of_eight_threads_calls_goes_astray(client, seen, soak_record):
+    each = int(os.environ.get("THRIFTMESH_SOAK_CASES", "40000")) // 10 // 8
+    soak_record(cases=8 * each)
     wrong: list[object] = []
 
     def work(thread):
