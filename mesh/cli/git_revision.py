@@ -6,6 +6,7 @@ to its commit once: what is read belongs together.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import subprocess
@@ -59,7 +60,8 @@ class GitRevision:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._reader.communicate()  # it ends with its input
+        with contextlib.suppress(BrokenPipeError):
+            self._reader.communicate()  # it ends with its input
 
     def clean(self, path: str) -> str:
         """A path from the repository's root. Raises CommandError for one that leaves the repository."""
@@ -115,8 +117,11 @@ class GitRevision:
         stdin, stdout = self._reader.stdin, self._reader.stdout
         assert stdin is not None
         assert stdout is not None
-        stdin.write(f"{self._commit}:{'' if path == '.' else path}\n".encode(errors="surrogateescape"))
-        stdin.flush()
+        try:
+            stdin.write(f"{self._commit}:{'' if path == '.' else path}\n".encode(errors="surrogateescape"))
+            stdin.flush()
+        except BrokenPipeError:
+            raise CommandError(f"git cat-file ended while {self.rev} was read; git fsck may say why") from None
         words = stdout.readline().decode(errors="replace").split()
         if len(words) != 3 or not words[2].isdigit():  # ends in "missing", or in nothing at all
             return "", None
