@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 from mesh.call import Clock, Timer
-from mesh.net.link import Running
 from mesh.net.links import Links
 from mesh.net.network import remote_of
+from mesh.net.running import Running
 from mesh.wire import Limits
 from mesh.wire.sniff import framed_thrift
 

@@ -25,9 +25,10 @@ from mesh.errors import (
     UnknownService,
 )
 from mesh.net import eager
-from mesh.net.link import Link, Running
+from mesh.net.link import Link
 from mesh.net.links import Standing
 from mesh.net.mapping import NO_HEADERS, reply_arg2, take_headers
+from mesh.net.running import Running
 from mesh.wire import CallReceived
 from mesh.wire.faults import HeaderError
 

@@ -11,8 +11,9 @@ import logging
 from math import inf
 from typing import Protocol, cast
 
-from mesh.call import Clock, Entry, Timer, TimerWheel
+from mesh.call import Clock, Timer
 from mesh.net.network import close_in_time, remote_of
+from mesh.net.running import Running
 from mesh.wire import (
     CallExpired,
     CallReceived,
@@ -44,40 +45,6 @@ class Inbound(Protocol):
     def call_received(self, link: Link, event: CallReceived) -> None: ...
     def cancel_received(self, link: Link, call_id: int, why: str) -> None: ...
     def link_closed(self, link: Link) -> None: ...
-
-
-class Running(Entry):
-    """One call of the peer's under way here. `asked` says that it was cancelled from outside, by whom; `expired` that
-    its deadline passed first."""
-
-    __slots__ = ("_wheel", "asked", "expired", "task", "waits")
-
-    def __init__(self, wheel: TimerWheel) -> None:
-        self._wheel = wheel
-        self.task: asyncio.Task[None] | None = None  # None: still in its first step, or done in it
-        self.asked: str | None = None
-        self.expired = False
-        self.waits = False
-
-    def watch(self, deadline: float) -> None:
-        """Ends it at `deadline` (seconds of the clock), if it is not over by then."""
-        if self.waits:
-            self.cancel()
-        self.waits = True
-        self._wheel.add(deadline, self)
-
-    def stop(self, why: str) -> None:
-        """Cancels it. Whoever asked first is told of."""
-        if self.asked is None and not self.expired:
-            self.asked = why
-        if self.task is not None:
-            self.task.cancel(why)
-
-    def fire(self) -> None:
-        """The deadline passed. Once only: a handler that takes its time to end is left to do so."""
-        if self.task is not None and self.asked is None:
-            self.expired = True
-            self.task.cancel("its deadline passed")
 
 
 class Owner(Protocol):

@@ -11,7 +11,7 @@ from typing import Protocol
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from mesh.net.link import Running
+from mesh.net.running import Running
 from mesh.wire import PeerInfo
 
 log = logging.getLogger("mesh.net")

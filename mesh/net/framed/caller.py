@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import cast
 
 from mesh.net.framed.keepalive import keep_alive
-from mesh.net.link import Running
 from mesh.net.links import Links, row
 from mesh.net.network import remote_of
+from mesh.net.running import Running
 from mesh.wire import Limits
 from mesh.wire.thrift import Answered, ClientConnection, Closed, Form
 

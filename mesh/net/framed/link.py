@@ -17,10 +17,11 @@ from mesh.net.framed.headers import ERROR, to_call
 from mesh.net.framed.keepalive import keep_alive
 from mesh.net.framed.names import Names
 from mesh.net.inbound import MAX_SERVING_BYTES, Dispatcher
-from mesh.net.link import MAX_UNREAD_BYTES, Running
+from mesh.net.link import MAX_UNREAD_BYTES
 from mesh.net.links import Links, row
 from mesh.net.mapping import NO_HEADERS
 from mesh.net.network import close_in_time, remote_of
+from mesh.net.running import Running
 from mesh.wire import Limits, decode_headers
 from mesh.wire.thrift import ApplicationException, Closed, Event, Expired, Requested, ServerConnection
 
