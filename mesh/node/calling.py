@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Literal, get_args
 
 from mesh.balance import Endpoint, EndpointSet, RoundRobin, balance
 from mesh.call import Clock, Reply, Stack, TimerWheel
 from mesh.call import Service as CallService
 from mesh.contract.model import Method, Service
-from mesh.discovery.registry import Instance, Registry, Watch
+from mesh.discovery.registry import Instance, Registry, RegistryError, Watch
 from mesh.filters import CallMetrics
 from mesh.net import Peers, Pools, framed_sender, split_address
 from mesh.net import sender as net_sender
@@ -77,12 +78,30 @@ class Calling:
             made = EndpointSet(service, "this node has no registry (registry=, MESH_REGISTRY) and")
             made.update(())
         else:
-            watch = registry.watch(service)
-            made = EndpointSet(service, registry.url, watch.ready)
-            self._watches.append(watch)
-            watch.subscribe(lambda instances: self._changed(made, watch, instances))
+            made = EndpointSet(service, registry.url)
+            try:
+                self._follow(made, registry)
+            except RegistryError:
+                made.ready = partial(self._follow_after_all, made, registry)
         self._endpoints[service] = made
         return made
+
+    def _follow(self, made: EndpointSet, registry: Registry) -> None:
+        watch = registry.watch(made.service)
+        made.source, made.ready = registry.url, watch.ready
+        self._watches.append(watch)
+        watch.subscribe(lambda instances: self._changed(made, watch, instances))
+
+    async def _follow_after_all(self, made: EndpointSet, registry: Registry) -> None:
+        """For a registry that would not be watched when the client was made: each call tries again, and fails as calls
+        fail, with what the registry says.
+        """
+        try:
+            self._follow(made, registry)
+        except RegistryError as error:
+            made.source = f"{error}; it"
+        else:
+            await made.ready()
 
     def _changed(self, endpoints: EndpointSet, watch: Watch, instances: Iterable[Instance]) -> None:
         def endpoint(instance: Instance) -> Endpoint:

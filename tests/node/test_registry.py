@@ -4,7 +4,12 @@ import asyncio
 
 import pytest
 
+from mesh.call import LoopClock
+from mesh.contract import service_of
+from mesh.discovery import RegistryError
+from mesh.discovery.static_registry import StaticRegistry
 from mesh.errors import UnknownService
+from mesh.net import split_address
 from mesh.node import Node
 from tests.node.interop import Echo, interop
 
@@ -57,3 +62,34 @@ async def test_a_new_instance_is_used_beside_the_old(consul):
             await client.tick("c")
         for node in nodes:
             await node.stop()
+
+
+class Unwatchable(StaticRegistry):
+    """A registry that takes no more watches, until it does."""
+
+    full = True
+
+    def watch(self, service):
+        if self.full:
+            raise RegistryError(f"{self.url}: 400 watches are open, more are not allowed; close some")
+        return super().watch(service)
+
+
+async def test_a_registry_that_will_not_be_watched_fails_the_call_and_not_the_client():
+    async with Node("server", listen="127.0.0.1:0", admin="off", env={}) as server:
+        server.serve(interop.Echo, Echo())
+        await server.start()
+        registry = Unwatchable("static://x", (split_address(server.address),), clock=LoopClock())
+        async with Node("caller", registry=registry, env={}) as caller:
+            client = caller.client(interop.Echo)
+            with pytest.raises(
+                UnknownService, match="400 watches are open.*; close some; it knows"
+            ):
+                await client.touch("x")
+            reply = await caller.call(service_of(interop.Echo).methods["touch"], ("x",), service="other")
+            assert isinstance(reply.outcome, UnknownService)
+            registry.full = False
+            assert await client.touch("x") == "x"
+            assert len(caller._calling._watches) == 1
+            assert await client.touch("y") == "y"
+            assert len(caller._calling._watches) == 1
