@@ -218,7 +218,7 @@ def test_one_change_at_a_time_and_whoever_leaves_takes_it_back(project):
     assert project.processes() == []
 
 
-@pytest.mark.parametrize("words", [["restart", "alpha"], ["scale", "alpha=4"], ["scale", "slow=0"], ["down"]])
+@pytest.mark.parametrize("words", [["restart", "alpha"], ["scale", "alpha=3", "slow=0"], ["down"]])
 def test_the_supervisor_killed_in_the_middle(project, words):
     slow = {"command": [sys.executable, "-c", SLOW_END], "ready": "tcp"}
     project.plan(alpha={"env": {"FAKE_READY_AFTER_S": "0.3"}}, slow=slow)
