@@ -80,7 +80,8 @@ def _reached(run: Path, child: subprocess.Popen[bytes], errors: Path) -> Found:
         if child.poll() is not None:
             raise _ended(child, errors)
         found = reach.look(run)
-        if found.answers:
+        # Another one may have been quicker to take the name; ours is about to say so.
+        if found.answers and running.ask(found, "ps")["pid"] == child.pid:
             return found
         time.sleep(POLL_S)
     child.terminate()
