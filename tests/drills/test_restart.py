@@ -1,4 +1,4 @@
-"""Must hold: `mesh restart` of a good build and of broken ones, under traffic, costs no call. bench/soaks has it long."""
+"""`mesh restart` of a good build and of broken ones, under traffic, costs no call. bench/soaks has it long."""
 
 import pytest
 
