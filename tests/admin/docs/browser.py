@@ -133,12 +133,14 @@ class Page:
 
 
 def chromium() -> str:
-    """The browser's path. Fails the test with what to do when there is none."""
+    """The browser's path. Without one the test is skipped, or fails where `make test` could have installed it."""
     for name in _NAMES:
         found = shutil.which(name)
         if found:
             return found
-    pytest.fail(_MISSING)
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        pytest.fail(_MISSING)
+    pytest.skip(_MISSING)
 
 
 @contextlib.asynccontextmanager
