@@ -24,12 +24,13 @@ class Cancellable(Protocol):
 class Call:
     """A method, its arguments, the context they were given in, and what came of it.
 
-    `ended` is a lock that is held until the call has ended: half the price of an Event, a tenth of a Future's.
+    `ended` is a lock that is held until the call has ended: a tenth of a Future's price. `started` (seconds of the
+    monotonic clock) and `time_s` say until when the call is expected to end.
     """
 
     __slots__ = (
-        "args", "context", "ended", "error", "function", "future", "given_up", "method", "named", "service", "task",
-        "value",
+        "args", "context", "ended", "error", "function", "future", "given_up", "method", "named", "service", "started",
+        "task", "time_s", "value",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +55,8 @@ class Call:
         self.value: Any = None
         self.error: BaseException | None = None
         self.given_up = False
+        self.started = 0.0
+        self.time_s = 0.0
         self.task: Cancellable | None = None
 
     def cancelled(self, reason: str) -> Cancelled:

@@ -21,6 +21,22 @@ from mesh.node.deprecated import WARN
 Find = Callable[[str], tuple[LoopThread, Callable[..., Any]]]
 
 
+class CallFuture(Future[Any]):
+    """What comes of a submitted call. Who waits without a timeout of its own waits no longer than the call's thread."""
+
+    wait_for: Callable[[], None]
+
+    def result(self, timeout: float | None = None) -> Any:
+        if timeout is None and not self.done():
+            self.wait_for()
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        if timeout is None and not self.done():
+            self.wait_for()
+        return super().exception(timeout)
+
+
 class BlockingMethod:
     """One method of a client. `find(name)` gives the present process's thread and the asynchronous method there."""
 
@@ -38,8 +54,9 @@ class BlockingMethod:
 
     def submit(self, args: tuple[Any, ...], named: Mapping[str, Any]) -> Future[Any]:
         """Begins the call and does not wait for it. Cancelling the future cancels the call."""
-        future: Future[Any] = Future()
+        future = CallFuture()
         thread, call = self._call(args, named, future)
+        future.wait_for = lambda: thread.wait(call)
         thread.post(call)
         future.add_done_callback(lambda done: thread.give_up(call) if done.cancelled() else None)
         return future

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any, ParamSpec, TypeVar, cast
 
+from prometheus_client import generate_latest
+
 from mesh import node as nodes
 from mesh.blocking import forks, places
 from mesh.blocking.client import BlockingMethod
@@ -103,6 +105,12 @@ class Node:
                 f"submit takes a method of a blocking client, as in submit(prices.quote, ...); got {method!r}"
             )
         return method.submit(args, kwargs)
+
+    def metrics(self) -> bytes:
+        """What this process's calls count, in Prometheus' text form (UTF-8)."""
+        with forks.quiet:
+            thread = self._started()
+        return thread.ask(lambda: generate_latest(thread.node.metrics))
 
     def _started(self) -> LoopThread:
         """This process's thread, started if it has none yet. To be called in `forks.quiet`."""

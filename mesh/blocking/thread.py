@@ -152,23 +152,20 @@ class LoopThread:
 
         Whatever interrupts the wait (KeyboardInterrupt, say) cancels the call, as far as to the peer.
         """
-        started = time.monotonic()
-        wait_s = _time_of(call.method, started)
         try:
-            self.post(call, wait_s)
-            if not call.ended.acquire(timeout=wait_s + GRACE_S):
-                self._watch(call, started, wait_s)
+            self.post(call)
+            self.wait(call)
         except BaseException:
             self.give_up(call)
             raise
         return call.result()
 
-    def post(self, call: Call, wait_s: float | None = None) -> None:
+    def post(self, call: Call) -> None:
         """Hands `call` to the loop, as soon as there is room for one more. Raises Busy when there is none in time."""
-        if wait_s is None:
-            wait_s = _time_of(call.method, time.monotonic())
+        call.started = time.monotonic()
+        call.time_s = _time_of(call.method, call.started)
         if self._is_full():
-            self._wait_for_room(call, wait_s)
+            self._wait_for_room(call)
         self._posted.append(call)
         try:
             self._loop.call_soon_threadsafe(self._begin_posted)
@@ -177,13 +174,20 @@ class LoopThread:
         if self._over is not None:
             self._refuse_posted()
 
+    def wait(self, call: Call) -> None:
+        """Returns once `call` has ended. Raises CallTimeout when its time is long up and the loop does not turn."""
+        left_s = call.started + call.time_s - time.monotonic()
+        if not call.ended.acquire(timeout=max(0.0, left_s) + GRACE_S):
+            self._watch(call)
+        call.ended.release()  # for whoever else waits
+
     def _is_full(self) -> bool:
         # Looked at, not counted up and down: an exception out of a signal's handler can strike between any two steps
         # of a thread, and a count would keep what it struck. Threads that look at once may pass by one each.
         return len(self._running) + len(self._posted) >= self._max_calls
 
-    def _wait_for_room(self, call: Call, wait_s: float) -> None:
-        until = time.monotonic() + wait_s
+    def _wait_for_room(self, call: Call) -> None:
+        until = call.started + call.time_s
         while self._is_full():
             left_s = until - time.monotonic()
             if left_s <= 0:
@@ -191,7 +195,7 @@ class LoopThread:
                     f"{self._max_calls} calls of this process are under way, its limit (max_calls=)",
                     service=call.service,
                     method=call.method.wire_name,
-                    elapsed_ms=wait_s * 1000,
+                    elapsed_ms=call.time_s * 1000,
                 )
             room = allocate_lock()
             room.acquire()
@@ -208,7 +212,7 @@ class LoopThread:
         except RuntimeError:
             pass  # it has ended, and the call with it
 
-    def _watch(self, call: Call, started: float, wait_s: float) -> None:
+    def _watch(self, call: Call) -> None:
         """The call's time is up and it has not ended. Returns when it has; raises CallTimeout if the loop is stuck."""
         while True:
             turned = allocate_lock()
@@ -224,8 +228,8 @@ class LoopThread:
                     f"the thread that runs this process's mesh does not turn; {self._where()}",
                     service=call.service,
                     method=call.method.wire_name,
-                    elapsed_ms=(time.monotonic() - started) * 1000,
-                    limit_ms=wait_s * 1000,
+                    elapsed_ms=(time.monotonic() - call.started) * 1000,
+                    limit_ms=call.time_s * 1000,
                 )
 
     def _where(self) -> str:

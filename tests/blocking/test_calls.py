@@ -188,6 +188,10 @@ def test_a_stuck_loop_keeps_nobody_waiting(client, node):
     with held_up(node), mesh.deadline(ms=50):
         with pytest.raises(CallTimeout, match=r"does not turn; it stands in wait\(\) at .*threading.py:\d+"):
             client.touch("x")
+        future = node.submit(client.touch, "y")
+        for ask in (future.result, future.exception):
+            with pytest.raises(CallTimeout, match="does not turn"):
+                ask()
     assert client.touch("later") == "later"
 
 
@@ -236,6 +240,15 @@ def test_a_cancelled_future_cancels_the_call_on_the_wire(client, node, seen):
 
 
 # -- its life
+
+
+def test_its_metrics_are_those_of_a_node(client, node):
+    client.touch("x")
+    with pytest.raises(interop.Refused):
+        client.fail("refused")
+    told = node.metrics().decode()
+    for method, outcome in (("Echo::touch", "ok"), ("Echo::fail", "declared")):
+        assert any(method in line and f'"{outcome}"' in line and line.endswith(" 1.0") for line in told.splitlines())
 
 
 def test_nothing_is_started_before_the_first_call(echo):
