@@ -82,9 +82,7 @@ async def test_a_registry_that_will_not_be_watched_fails_the_call_and_not_the_cl
         registry = Unwatchable("static://x", (split_address(server.address),), clock=LoopClock())
         async with Node("caller", registry=registry, env={}) as caller:
             client = caller.client(interop.Echo)
-            with pytest.raises(
-                UnknownService, match="400 watches are open.*; close some; it knows"
-            ):
+            with pytest.raises(UnknownService, match="400 watches are open.*; close some; it knows"):
                 await client.touch("x")
             reply = await caller.call(service_of(interop.Echo).methods["touch"], ("x",), service="other")
             assert isinstance(reply.outcome, UnknownService)
