@@ -24,7 +24,7 @@ from mesh.contract.jsonform.example import example
 from mesh.contract.jsonform.spec import args_class
 from mesh.contract.model import Method, Service
 from mesh.discovery import RegistryError
-from mesh.errors import EXIT_DECLARED, BadRequest, MeshError, UnknownService, Unreachable
+from mesh.errors import EXIT_DECLARED, BadRequest, CallTimeout, MeshError, UnknownService, Unreachable
 from mesh.node import PROTOCOLS, Node
 from mesh.node.answer import answer, error_of, exception_of, value_of
 
@@ -118,6 +118,8 @@ async def _call(args: argparse.Namespace, trace: Trace) -> int:
             )
             if error.limit_ms is not None:
                 error.limit_ms = args.timeout or error.limit_ms  # what was asked for, not what was left of it
+            if args.debug_mark and isinstance(error, CallTimeout):
+                error.reason += "; a process on the way is not in debug mode (mesh dev --debug, MESH_DEBUG=1)"
             await explain(node, error, args)
             raise error
     return _show(args, service, method, reply, elapsed_ms, trace)

@@ -100,6 +100,9 @@ class Follower:
             await asyncio.wait([before])  # it is ending: cancelled, or done but for its last steps
         async with places:
             self._queued = False
+            if not self._instances():  # scaled to none: whatever comes later starts with the newest text
+                self._behind.clear()
+                return
             paths, seen = sorted(self._behind), self._seen
             self._tell(self._events.reloading(self._service, paths))
             await self._cluster.until(lambda: not self._trials(), None)  # `mesh restart` in another terminal

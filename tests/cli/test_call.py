@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import sys
@@ -288,3 +289,27 @@ async def test_framed_thrift(run: Run, shop: mesh.Node, idl: Path, protocol: str
     without = await run("call", "shop", "Shop::buy", "{}", "--peer", shop.address, "--protocol", protocol)
     assert without.code == exits.USAGE
     assert "--idl FILE" in without.err
+
+
+@pytest.mark.parametrize("debug", [True, False])
+async def test_the_debug_mark_needs_a_process_in_debug_mode(run: Run, tmp_path: Path, debug: bool) -> None:
+    (tmp_path / "slow.thrift").write_text('service Slow { string wait() (timeout_ms = "200") }')
+    module = mesh.load(tmp_path / "slow.thrift").module
+
+    class Slow:
+        async def wait(self) -> str:
+            await asyncio.sleep(0.5)
+            return "done"
+
+    async with mesh.Node("slow", listen="127.0.0.1:0", admin="off", env={}, debug=debug) as node:
+        node.serve(module.Slow, Slow())
+        await node.start()
+        ran = await run("call", "slow", "Slow::wait", "--debug", "--peer", node.address)
+        both = await run("call", "slow", "Slow::wait", "--debug", "--timeout", "100", "--peer", node.address)
+    if debug:
+        assert (ran.code, ran.out, ran.err) == (0, '"done"\n', "")
+    else:
+        assert ran.code == 20
+        assert "a process on the way is not in debug mode" in ran.err
+    assert both.code == 2
+    assert "say one of the two" in both.err
