@@ -52,7 +52,10 @@ def client_method(
         outcome = reply.outcome
         if outcome is OK:
             return reply.value
-        raise failure(outcome)
+        try:
+            raise failure(outcome)
+        finally:
+            del reply, outcome  # this frame is in the error's traceback: the error would hold itself
 
     async def oneway(*args: Any, **named: Any) -> Any:
         raise BadRequest(
