@@ -27,7 +27,9 @@ class Admin(http.server.BaseHTTPRequestHandler):
             return
         ready = time.monotonic() - BEGUN >= float(os.environ.get("FAKE_READY_AFTER_S", "0"))
         ready = ready and not os.path.exists(os.environ.get("FAKE_UNREADY_FILE", ""))
-        self.answer(200 if ready else 503, json.dumps({"live": True, "ready": ready}), "application/json")
+        checks = json.loads(os.environ.get("FAKE_CHECKS", "{}"))
+        body = json.dumps({"live": True, "ready": ready, "checks": checks})
+        self.answer(200 if ready else 503, body, "application/json")
 
     def answer(self, code, text, kind):
         body = text.encode()

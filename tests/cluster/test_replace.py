@@ -85,6 +85,21 @@ async def test_one_that_never_gets_ready_is_removed_at_the_limit(start):
     assert not any(map(alive, {pid for pid in tried if pid} - {old.pid}))
 
 
+async def test_one_that_callers_cannot_find_does_not_take_over(start):
+    cluster = await start(alpha={})
+    await cluster.ready(20)
+    old = cluster.instance("alpha-1")
+    missing = (
+        '{"registered:alpha": {"ok": false, "detail": "no route to Consul"}, "other": {"ok": false, "detail": ""}}'
+    )
+    with pytest.raises(ReplaceError, match=r"not ready after 3 s: registered:alpha: no route to Consul"):
+        await cluster.replace_instance("alpha-1", config=with_env(cluster, "alpha", FAKE_CHECKS=missing), timeout_s=3)
+    assert cluster.instance("alpha-1") is old
+    found = '{"registered:alpha": {"ok": true, "detail": ""}, "other": {"ok": false, "detail": "as before"}}'
+    await cluster.replace_instance("alpha-1", config=with_env(cluster, "alpha", FAKE_CHECKS=found))
+    assert cluster.instance("alpha-1") is not old
+
+
 async def test_one_that_is_given_up_is_replaced_by_one_that_works(start):
     cluster = await start(bad={"env": {"FAKE_CRASH": "always"}})
     await cluster.until(lambda: cluster.instance("bad-1").state is State.FAILED, 20)
@@ -136,9 +151,11 @@ async def test_the_old_one_is_told_once_and_has_its_time_to_drain(start, tmp_pat
     cluster.instance(id).start()
     one = cluster.instance(id)
     await eventually(lambda: one.tail() == ["up"])
-    stops = [asyncio.create_task(one.stop()) for _ in range(3)]
+    stops = [asyncio.create_task(one.stop())]
     await eventually(lambda: (tmp_path / "told").exists())
+    stops += [asyncio.create_task(one.stop()) for _ in range(2)]
     stops[0].cancel()
+    await asyncio.sleep(0.2)  # ten rounds of the shell's loop: a second signal would be told by now
     (tmp_path / "enough").touch()
     await asyncio.gather(*stops, return_exceptions=True)
     assert (tmp_path / "told").read_text() == "told\n"
