@@ -56,7 +56,7 @@ CODES: dict[str, Code] = {
     "extends-changed": _code("source", "the service extends another one; methods gone with it are told one by one"),
     "owner-changed": _code("info", "another team"),
     "method-removed": _code("wire source", "the method is gone"),
-    "method-renamed": _code("wire source", "a method is gone, and the only new one takes and gives the same"),
+    "method-renamed": _code("wire", "a method is gone, and the only new one takes and gives the same"),
     "method-added": _code("wire info", "a new method"),
     "oneway-changed": _code("wire", "one side waits for an answer, the other does not"),
     "result-changed": _code("wire source", "another result type, or void where there was none"),

@@ -39,14 +39,14 @@ def compare_services(old: Service, new: Service, pairing: Pairing) -> Iterator[t
     fresh = {name: method for name, method in new.methods.items() if name not in old.methods}
     renamed = _renamed(old, new, gone, fresh)
     for name, method in gone.items():
-        refusal = None if pairing is Pairing.CALLER else "old callers get `unknown method`"
-        level = wire_or(Level.SOURCE, refusal)
-        consequence = f": {refusal}" if refusal else ""
         if renamed and name == renamed[0]:
-            text = f"was renamed, as it seems, to {renamed[1]}{consequence}"
-            yield method, Finding(level, "method-renamed", "", name, renamed[1], text)
-        else:
-            yield method, Finding(level, "method-removed", "", name, "", f"is gone{consequence}")
+            who = "new callers" if pairing is Pairing.CALLER else "old callers"
+            text = f"was renamed, as it seems, to {renamed[1]}: {who} get `unknown method`"
+            yield method, Finding(Level.WIRE, "method-renamed", "", name, renamed[1], text)
+            continue
+        refusal = None if pairing is Pairing.CALLER else "old callers get `unknown method`"
+        text = f"is gone{f': {refusal}' if refusal else ''}"
+        yield method, Finding(wire_or(Level.SOURCE, refusal), "method-removed", "", name, "", text)
     for name, method in fresh.items():
         # Else what is new can wait for the server.
         refusal = "an old server answers `unknown method`" if pairing is Pairing.CALLER else None
