@@ -84,7 +84,8 @@ class ConsulAgents:
 
     async def deregister(self, instance_id: str) -> None:
         """Takes the entry out wherever it may be. Raises the first failure, after all were asked."""
-        homes = self._homes.pop(instance_id, set()) or {self._asked}
+        homes = list(self._homes.pop(instance_id, ()) or (self._asked,))
+        self._tidied.pop(instance_id, None)
         failed = await asyncio.gather(*(agent.deregister(instance_id) for agent in homes), return_exceptions=True)
         for agent, error in zip(homes, failed, strict=True):
             if isinstance(error, RegistryError):
@@ -140,7 +141,8 @@ class ConsulAgents:
 
     async def _tidy(self, instance: Instance) -> None:
         """Takes the entry off the lists of agents where it stood before, so that it stands once."""
-        others = self._homes.get(instance.id, set()) - {self._asked}
+        homes = self._homes.get(instance.id, set())  # this very set: a withdrawal may take it away meanwhile
+        others = homes - {self._asked}
         now = self._clock.now()
         if not others or now - self._tidied.get(instance.id, float("-inf")) < TIDY_EVERY_S:
             return
@@ -148,7 +150,7 @@ class ConsulAgents:
         try:
             async with asyncio.timeout(TIDY_S):
                 gone = await asyncio.gather(*(_let_go(agent, instance) for agent in others))
-                self._homes[instance.id] -= {agent for agent, done in zip(others, gone, strict=True) if done}
+                homes -= {agent for agent, done in zip(others, gone, strict=True) if done}
                 if not all(gone):
                     for node in await self._asked.dead_nodes_with(instance):
                         await self._asked.strike(node, instance.id)

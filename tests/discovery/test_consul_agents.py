@@ -237,3 +237,24 @@ async def test_what_cannot_be_cleared_up_harms_nothing(lines: Callable[[], list[
         await asyncio.sleep(30)
         assert entry.registered
         assert sum("permission denied" in line for line in lines()) >= 1
+
+
+@virtual_time
+async def test_withdrawn_in_the_middle_of_clearing_up() -> None:
+    three = Three()
+    async with no_leaks(), three.registry as registry:
+        entry = await registry.register(instance(1))
+        three.a.die()
+        await eventually(lambda: "b" in three.where(), within_s=10)
+        at_it = asyncio.Event()
+
+        async def slowly(instance_id: str) -> None:
+            at_it.set()
+            await asyncio.sleep(0.5)
+
+        three.a.deregister = slowly  # type: ignore[method-assign]
+        await at_it.wait()
+        task = entry._task  # type: ignore[attr-defined]
+        await entry.withdraw()
+        assert task.cancelled() or task.exception() is None
+        assert "b" not in three.where()
