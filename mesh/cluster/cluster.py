@@ -82,7 +82,7 @@ class Cluster:
         self._adopt = adopt
         self._answer = answer
         self.stopping = False
-        self._started = False
+        self.begun = False  # the registry is there, and every instance was told to start
         self._programs: set[int] = set()
         self._foreign: Foreign | None = None
         self._run = RunDirectory(self.directory, self.name)
@@ -159,7 +159,7 @@ class Cluster:
 
     async def started(self) -> None:
         """Waits until the registry is there and every instance was told to start; Consul may have to be fetched."""
-        await self.until(lambda: self._started, None)
+        await self.until(lambda: self.begun, None)
 
     async def until(self, condition: Callable[[], bool], timeout_s: float | None) -> None:
         """Waits for a condition on the instances; it is looked at after every change. Raises TimeoutError."""
@@ -213,26 +213,11 @@ class Cluster:
         await self.start_instance(id, timeout_s)
         return id
 
-    async def try_instance(self, service: str) -> str:
-        """Like `add_instance`, but one that does not get ready is taken away again. Raises ClusterError."""
+    def add_on_trial(self, service: str) -> Instance:
+        """One more instance, started, whose first end is its last. Raises ClusterError when the cluster stops."""
         one = self._add_service_instance(service, trial=True)
-        try:
-            one.start()
-            await self.until(
-                lambda: one.state in (State.READY, State.FAILED, State.STOPPED), self.config.ready_timeout_s
-            )
-            if one.state is not State.READY:
-                raise ClusterError(report.one_not_ready(one, one.detail))
-        except TimeoutError:
-            reason = f"not ready after {self.config.ready_timeout_s:g} s: {one.detail}"
-            error = ClusterError(report.one_not_ready(one, reason))
-            await self._roster.remove(one)
-            raise error from None
-        except BaseException:
-            await self._roster.remove(one)
-            raise
-        one.trial = False
-        return one.id
+        one.start()
+        return one
 
     async def remove_instance(self, id: str) -> None:
         """Stops it in good order, and its place is no more."""
@@ -280,7 +265,7 @@ class Cluster:
             self._roster.background("keeper", self._keep_keeper(Orphans(self._guard) if self._adopt else None))
             self._roster.background("usage", UsageMeter(self._http, lambda: self.instances).run())
             self._resources = entered.pop_all()
-            self._started = True
+            self.begun = True
             self._changes.touch()
         return self
 

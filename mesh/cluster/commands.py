@@ -102,6 +102,8 @@ class Commands:
 
     @contextlib.contextmanager
     def _alone(self, what: str) -> Iterator[None]:
+        if not self._cluster.begun:
+            raise ClusterError("the cluster is just starting; try again in a moment")
         if self._cluster.stopping:
             raise ClusterError("the cluster stops")
         if self._under_way:

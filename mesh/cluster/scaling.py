@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
+from mesh.cluster import report
 from mesh.cluster.cluster import Cluster
+from mesh.cluster.instance import Instance, State
 from mesh.cluster.plan import MAX_INSTANCES
 from mesh.cluster.rundir import ClusterError
 
@@ -45,8 +47,26 @@ async def scale(
 
 
 async def _add(cluster: Cluster, service: str, say: Callable[[str], None]) -> None:
-    id = await cluster.try_instance(service)
-    say(f"{id}: ready")
+    one = cluster.add_on_trial(service)
+    limit_s = cluster.config.ready_timeout_s
+    try:
+        reason = await _tried(cluster, one, limit_s)
+        if reason:
+            raise ClusterError(report.one_not_ready(one, reason))
+    except BaseException:
+        await cluster.remove_instance(one.id)
+        raise
+    one.trial = False
+    say(f"{one.id}: ready")
+
+
+async def _tried(cluster: Cluster, one: Instance, limit_s: float) -> str:
+    """Why it is no good; empty once it is ready."""
+    try:
+        await cluster.until(lambda: one.state in (State.READY, State.FAILED, State.STOPPED), limit_s)
+    except TimeoutError:
+        return f"not ready after {limit_s:g} s: {one.detail}"
+    return "" if one.state is State.READY else one.detail or "the cluster stops"
 
 
 async def _take(cluster: Cluster, id: str, say: Callable[[str], None]) -> None:

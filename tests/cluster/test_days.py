@@ -191,6 +191,20 @@ def test_a_broken_restart_goes_back_and_says_why(project):
     project.ok("down", "--now")
 
 
+def test_who_does_not_get_ready_by_a_scaling_is_taken_away(project):
+    script = "case $MESH_INSTANCE in alpha-1*) exec {python} $FAKE;; esac; echo only one; exit 3"
+    fake = project.plan_of(alpha={})["services"]["alpha"]["command"][1]
+    project.plan(alpha={"command": ["sh", "-c", script], "env": {"FAKE": fake}})
+    project.ok("up", "-d")
+    before = project.pids()
+    code, _, err = project.mesh("scale", "alpha=3")
+    assert code == 1
+    for part in ("alpha-2: exit code 3", "alpha-3: exit code 3", "| only one"):
+        assert part in err
+    assert project.pids() == before
+    project.ok("down")
+
+
 def test_one_change_at_a_time_and_whoever_leaves_takes_it_back(project):
     project.plan(alpha={"env": {"FAKE_READY_AFTER_S": "0"}}, beta={})
     project.ok("up", "-d")
