@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from mesh.dev.tree import MAX_SOURCE_BYTES, Files, Stamp
+from mesh.dev.tree import MAX_SOURCE_BYTES, SUFFIXES, Files, Stamp
 
 _INCLUDE = re.compile(r"""^[ \t]*include[ \t]+["']([^"']+)["']""", re.MULTILINE)
 
@@ -28,16 +28,21 @@ class Imports:
     def __init__(self, roots: Sequence[Path]) -> None:
         self._roots = tuple(roots)
         self._read: dict[Path, tuple[Stamp, tuple[str, ...]]] = {}
+        self._needed: dict[Path, tuple[Stamp, tuple[Path, ...]]] = {}
+        self._there: frozenset[Path] = frozenset()
+        self._modules: dict[str, list[Path]] = {}  # dotted name -> its file in each root that has it
 
     def module(self, name: str, files: Files) -> tuple[Path, ...]:
         """The files that `python -m name` begins with: the module or the package's `__main__`, and the packages around.
 
         Empty when it is none of the project's.
         """
-        return tuple(path for one in (name, f"{name}.__main__") for path in self._files_of(one, files))
+        self._index(files)
+        return tuple(path for one in (name, f"{name}.__main__") for path in self._files_of(one))
 
     def closure(self, entries: Iterable[Path], files: Files) -> frozenset[Path]:
         """`entries` and all that they need of `files`, at first or second hand."""
+        self._index(files)
         seen: set[Path] = set()
         waiting = [path for path in entries if path in files]
         while waiting:
@@ -47,12 +52,32 @@ class Imports:
                 waiting.extend(self._needs(path, files))
         return frozenset(seen)
 
-    def _needs(self, path: Path, files: Files) -> Iterator[Path]:
-        for name in self._names(path, files[path]):
+    def _index(self, files: Files) -> None:
+        """Notes which modules there are; what was found by the names of others counts no longer when that changes."""
+        if files.keys() == self._there:
+            return
+        self._there = frozenset(files)
+        self._needed.clear()
+        self._modules.clear()
+        for root in self._roots:
+            top = f"{root}/"
+            for path in files:
+                text = str(path)
+                if text.startswith(top) and path.suffix in SUFFIXES:
+                    name = text[len(top) : -len(path.suffix)].replace("/", ".").removesuffix(".__init__")
+                    self._modules.setdefault(name, []).append(path)
+
+    def _needs(self, path: Path, files: Files) -> tuple[Path, ...]:
+        stamp = files[path]
+        known = self._needed.get(path)
+        if known is None or known[0] != stamp:
+            names = self._names(path, stamp)
             if path.suffix == ".thrift":
-                yield from (found for found in (_beside(path, name),) if found in files)
+                found = [beside for name in names if (beside := _beside(path, name)) in files]
             else:
-                yield from self._files_of(name, files)
+                found = [needed for name in names for needed in self._files_of(name)]
+            known = self._needed[path] = (stamp, tuple(dict.fromkeys(found)))
+        return known[1]
 
     def _names(self, path: Path, stamp: Stamp) -> tuple[str, ...]:
         """Names of modules, or of included contracts. A file that cannot be read as a program has those of before."""
@@ -79,15 +104,12 @@ class Imports:
                 return ".".join(path.relative_to(root).parent.parts)
         return ""
 
-    def _files_of(self, name: str, files: Files) -> Iterator[Path]:
+    def _files_of(self, name: str) -> Iterator[Path]:
         """The file of the module `name`, and the `__init__.py` of each package on the way."""
-        parts = name.split(".")
-        for root in self._roots:
-            for count in range(1, len(parts) + 1):
-                at = root.joinpath(*parts[:count])
-                for found in (at / "__init__.py", at.with_name(at.name + ".py"), at.with_name(at.name + ".thrift")):
-                    if found in files:
-                        yield found
+        end = 0
+        while end != -1:
+            end = name.find(".", end + 1)
+            yield from self._modules.get(name if end == -1 else name[:end], ())
 
 
 def _imported(source: bytes, package: str) -> Iterator[str]:

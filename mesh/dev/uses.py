@@ -23,8 +23,9 @@ class Uses:
     """The services of `config`, with commands that run in `directory`. `known` are the files each needs by now."""
 
     def __init__(self, config: ClusterConfig, directory: Path) -> None:
+        readers: dict[tuple[Path, ...], Imports] = {}  # most programs are looked up in the same folders
         self._services = {
-            name: _Program(service, name, directory, {**config.env, **service.env})
+            name: _Program(service, name, directory, {**config.env, **service.env}, readers)
             for name, service in config.services.items()
         }
         self.known: dict[str, frozenset[Path]] = {name: frozenset() for name in self._services}
@@ -49,7 +50,14 @@ class Uses:
 class _Program:
     """One service's command, as far as files are concerned."""
 
-    def __init__(self, service: ServiceConfig, name: str, directory: Path, env: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        service: ServiceConfig,
+        name: str,
+        directory: Path,
+        env: Mapping[str, str],
+        readers: dict[tuple[Path, ...], Imports],
+    ) -> None:
         cwd = (directory / service.cwd).resolve()
         words = service.command_of(name)
         more = env.get("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
@@ -58,11 +66,13 @@ class _Program:
         named = [cwd / word for word in words]
         self._scripts = [path for path in named if path.is_file() and path.is_relative_to(directory)]
         roots += [script.parent for script in self._scripts if script.suffix == ".py" and script.parent not in roots]
-        self._imports = Imports(roots)
+        self._imports = readers.setdefault(tuple(roots), Imports(roots))
         self._watch = [(directory / entry).resolve() for entry in service.watch]
         self.named: frozenset[Path] = frozenset([*self._watch, *self._scripts])
 
     def needs(self, files: Files) -> frozenset[Path]:
         entries = [path for module in self._modules for path in self._imports.module(module, files)]
-        watched = [path for path in files if any(path.is_relative_to(top) for top in self._watch)]
+        watched = (
+            [path for path in files if any(path.is_relative_to(top) for top in self._watch)] if self._watch else []
+        )
         return self._imports.closure([*entries, *self._scripts, *watched], files)

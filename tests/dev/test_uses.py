@@ -6,6 +6,7 @@ import pytest
 
 from mesh.cluster.plan import ClusterConfig
 from mesh.config import build
+from mesh.dev import imports
 from mesh.dev.tree import Tree
 from mesh.dev.uses import Uses
 
@@ -142,3 +143,19 @@ def test_circles_end(project):
     (project / "idl/geo.thrift").write_text('include "pricing.thrift"\n')
     uses, _ = uses_of(project)
     assert project / "services/pricing/tables.py" in uses.known["pricing"]
+
+
+def test_an_edit_costs_reading_one_file_however_many_services_need_it(project, monkeypatch):
+    """A look at all of a project's imports takes seconds of a processor where it has hundreds of files."""
+    uses, tree = uses_of(project)
+    read = []
+    imported = imports._imported
+    monkeypatch.setattr(imports, "_imported", lambda source, package: read.append(package) or imported(source, package))
+    distance = project / "services/distance.py"
+    distance.write_text("import math\n")
+    assert uses.touched([distance], tree.look()).keys() == {"pricing", "trips"}
+    assert read == ["services"]
+    new = project / "services/pricing/new.py"
+    new.write_text("")  # other modules may be meant from now on, but nothing is to be read again
+    assert uses.touched([new], tree.look()) == {}
+    assert read == ["services"]
