@@ -5,12 +5,12 @@ Beside Apache's generated code: thrift -r --gen py -out . idl/pricing.thrift
 
 import sys
 
-from idl.pricing.ttypes import BadRoute, QuoteRequest
 from thrift.protocol.THeaderProtocol import THeaderProtocol
 from thrift.transport.THeaderTransport import THeaderClientType
 from thrift.transport.TSocket import TSocket
 
 from idl.pricing import Pricing
+from idl.pricing.ttypes import BadRoute, QuoteRequest
 
 host, _, port = sys.argv[1].rpartition(":")
 socket = TSocket(host, int(port))
