@@ -12,7 +12,7 @@ import pytest
 from mesh.discovery.agent_process import write_settings
 from tests.cluster.network import Network, why_not
 
-pytestmark = [pytest.mark.integration, pytest.mark.skipif(bool(why_not()), reason=why_not() or "it can be")]
+pytestmark = pytest.mark.integration
 
 SERVERS = ("s1", "s2", "s3")
 FAR_SERVICE = Path(__file__).parent / "far_service.py"
@@ -101,6 +101,8 @@ class Hosts:
 
 @pytest.fixture
 def hosts(tmp_path, consul_binary, project_env):
+    if reason := why_not():
+        pytest.skip(reason)
     with Network(*SERVERS, "a", "b") as network:
         hosts = Hosts(network, tmp_path, consul_binary, project_env)
         try:
