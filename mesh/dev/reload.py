@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 from mesh.cluster import Change, Cluster, State
@@ -65,7 +65,7 @@ class Reloader:
 
     def rebuild_stubs(self) -> None:
         """For contracts that changed while nobody watched."""
-        self._check(self._files)
+        self._check([path for path in self._files if path.suffix == ".thrift"])
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -122,7 +122,7 @@ class Reloader:
             self._followers[service].config = self._plans.config
         return {service: paths | touched.get(service, frozenset()) for service in services}
 
-    def _check(self, paths: Iterable[Path]) -> list[Path]:
+    def _check(self, paths: Collection[Path]) -> list[Path]:
         """Notes the faults of `paths`; returns the stubs that were rebuilt."""
         used = frozenset().union(*self._uses.known.values())
         folders = {path.parent for path in used if path.suffix == ".thrift"}
