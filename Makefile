@@ -31,7 +31,7 @@ demo: $(STAMP)  ## a dev cluster, a few hundred trips over HTTP, a table, everyt
 
 # The wheel as users get it, unpacked beside links to what it runs with here. `import mesh` finds it with PYTHONPATH.
 COMPILED := build/compiled
-$(COMPILED)/.built: $(STAMP) setup.py setup.cfg $(shell git ls-files -- 'mesh/*.py' 'mesh/*.thrift' 2>/dev/null)
+$(COMPILED)/.built: $(STAMP) setup.py setup.cfg $(shell git ls-files -- 'mesh/*.py' 'mesh/*.thrift' 'mesh/*.tmpl' 2>/dev/null)
 	@echo "building the wheel (a minute, where there is a C compiler for its hot modules)"
 	@rm -rf $(COMPILED) build/wheel && mkdir -p $(COMPILED)
 	@THRIFTMESH_COMPILE=$$(command -v "$${CC:-cc}" >/dev/null && echo yes || echo no) $(BIN)/python -m pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w build/wheel .

@@ -55,7 +55,7 @@ def _project(args: argparse.Namespace, folder: Path) -> int:
     written = new_project(folder, owner=args.owner, **given)
     _show(args, {"project": str(folder.absolute()), "written": written, "changed": []})
     if not args.json:
-        print_line(f"next: cd {folder}, pip install -r requirements-dev.txt, make check, mesh up")
+        print_line(f"next: cd {folder}, pip install -r requirements-dev.txt, make check, mesh dev")
     return OK
 
 

@@ -5,8 +5,11 @@ One rule: the first thing that does not hold ends it, with the line of the text 
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -18,6 +21,8 @@ from tests.newcomer.terminal import Terminal, wait_until
 from tests.newcomer.wheel import ROOT
 
 SHOWN_S = 90.0  # what runs in the second terminal shows what it should: Consul may have to be fetched first
+ENDED_S = 30.0  # a cluster that drains
+STATES = (".mesh/*/state.json", "*/.mesh/*/state.json")  # where a running cluster says its supervisor's pid
 # What a newcomer's shell has: where programs, home, caches and the package index are. Nothing else gets through.
 KEPT = re.compile(r"HOME|LANG|LC_.*|TZ|TMPDIR|XDG_.*|PIP_.*|UV_.*|SSL_.*|REQUESTS_CA_BUNDLE|(?i:\w+_proxy)")
 
@@ -59,6 +64,7 @@ class Follower:
 
     def __init__(self, folder: Path, env: dict[str, str], say: Callable[[int, str], None]) -> None:
         self._say = say
+        self._home = folder
         self._first = Terminal(folder, env)
         self._second = Terminal(folder, env)
         self._seen = 0  # characters of the second terminal's output that the text has spoken of
@@ -71,6 +77,14 @@ class Follower:
 
     def __exit__(self, *exc: object) -> None:
         self._open.close()
+        self._end_clusters()
+
+    def _end_clusters(self) -> None:
+        """What `mesh up -d` left running, where the text ended before its `mesh down`."""
+        for state in [file for place in STATES for file in self._home.glob(place)]:
+            with contextlib.suppress(OSError):  # it ends by itself at this moment
+                os.kill(json.loads(state.read_text(encoding="utf-8"))["pid"], signal.SIGTERM)
+                wait_until(lambda file=state: not file.exists(), ENDED_S)
 
     def follow(self, text: str) -> int:
         """Gives the number of steps. Raises TextError."""

@@ -31,6 +31,17 @@ while True:
 """
 
 
+# As `mesh up -d`: a process of its own that says where it is.
+DETACHED = """\
+import json, os, signal
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+open("half", "w").write(json.dumps({"pid": os.getpid()}))
+os.rename("half", ".mesh/x/state.json")
+signal.sigtimedwait([signal.SIGTERM], 60)
+open("ended", "w").close()
+os.remove(".mesh/x/state.json")
+"""
+
 ENDS_BADLY = "sh -c 'trap \"exit 3\" INT; echo up; while :; do sleep 0.02; done'"
 
 
@@ -97,6 +108,16 @@ def test_nothing_is_left_running(follow: Follow, tmp_path: Path) -> None:
         time.sleep(0.02)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+def test_a_cluster_in_the_background_is_ended(follow: Follow, tmp_path: Path) -> None:
+    (tmp_path / "detached.py").write_text(DETACHED)
+    with pytest.raises(TextError, match="exit code 1"):
+        follow(
+            "```sh\nmkdir -p .mesh/x\nsetsid python detached.py &\n"
+            "while [ ! -e .mesh/x/state.json ]; do sleep 0.02; done\nfalse\n```\n"
+        )
+    assert (tmp_path / "ended").exists()
 
 
 def test_no_checkout_shows_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -62,6 +63,23 @@ def test_the_import_contracts_bite(tmp_path: Path, run: Run) -> None:
         broken = [one for one in run(project, "lint-imports", code=1).stdout.splitlines() if one.endswith("BROKEN")]
         assert any(contract in one for one in broken), (path, broken)
         (project / path).write_text(text)
+
+
+def test_the_load_and_the_drill_run(tmp_path: Path, run: Run) -> None:
+    """That they run and count; how fast a shared machine answers is not the matter here."""
+    project = tmp_path / "p"
+    new_project(project)
+    both = "sh -c 'python -m loadtest; python -m chaos; true'"
+    said = run(project, "mesh", "up", "--no-consul", "--run", both).stdout
+    load = re.search(
+        r"^(\d+) calls of Greeter::greet at 50 a second\nanswered ([\d.]+) %, promised 99.9 %\n", said, re.M
+    )
+    assert load is not None, said
+    assert 200 < int(load[1]) <= 251
+    assert float(load[2]) > 90
+    drill = re.search(r"^stopping greeter-1\nstopping greeter-2\n(\d+) calls while .*, (\d+) failed$", said, re.M)
+    assert drill is not None, said
+    assert int(drill[2]) <= int(drill[1]) / 10
 
 
 def test_ci_compares_with_the_main_branch(tmp_path: Path, run: Run) -> None:
