@@ -81,7 +81,9 @@ class Reloader:
 
     async def _edited(self, edit: Edit) -> None:
         self._files = edit.files
-        touched = self._uses.touched(edit.paths, edit.files)
+        # A service that came into the plan since the start runs from the next `mesh dev` on.
+        concerned = self._uses.touched(edit.paths, edit.files)
+        touched = {service: files for service, files in concerned.items() if service in self._followers}
         if edit.paths & self._plans.files:
             touched |= self._replanned(edit.paths & self._plans.files, touched)
         self._tell(self._events.changed(edit.paths, sorted(touched)))

@@ -192,6 +192,11 @@ async def test_only_services_that_need_a_file_are_restarted(project, dev):
         assert (await running.event("reloaded"))["service"] == "quotes"
         project.write("cluster.toml", "[services.quotes]\ninstances = -1\n")
         assert "instances" in (await running.event("failed"))["reason"]
+        # A service that is new there waits for the next mesh dev; until then nobody runs what is edited of it.
+        project.write("cluster.toml", PLAN + "[services.alerts]\n")
+        assert "the service alerts" in (await running.event("note"))["text"]
+        project.write("services/alerts/__main__.py", "x = 1\n")
+        assert (await running.event("changed", files=["services/alerts/__main__.py"]))["services"] == []
         assert news.failures == quotes.failures == []
 
 
