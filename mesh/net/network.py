@@ -69,6 +69,15 @@ class TcpListener:
         self.address = address
 
     async def close(self) -> None:
+        # asyncio accepts in two steps, and a socket that is between them when the server closes is left open with
+        # nobody to read it: its caller would wait for its whole deadline. So no more are accepted, those get their
+        # second step, and then it closes.
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, asyncio.SelectorEventLoop):
+            for listening in self._server.sockets:
+                loop.remove_reader(listening.fileno())
+            for _ in range(2):
+                await asyncio.sleep(0)
         # Not wait_closed(): from 3.12 on it waits for the connections too, and those are drained by the node.
         self._server.close()
 

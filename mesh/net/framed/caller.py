@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import cast
 
+from mesh.net.framed.headers import DRAINING
 from mesh.net.framed.keepalive import keep_alive
 from mesh.net.links import Links, row
 from mesh.net.network import remote_of
@@ -32,6 +33,7 @@ class FramedCaller(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self.gone: asyncio.Future[str] = self.loop.create_future()
         self.protocol: str = form
+        self.draining: str | None = None  # the peer's reason for taking no more calls
         self.remote = "?"
         self.bytes_received = 0
         self.bytes_sent = 0
@@ -54,6 +56,7 @@ class FramedCaller(asyncio.Protocol):
             self._answer(event)
             self.close(event.reason)
         elif event is not None:
+            self.draining = event.texts.get(DRAINING)
             self._answer(event)
 
     def eof_received(self) -> bool:
@@ -128,4 +131,4 @@ class FramedCaller(asyncio.Protocol):
 
     def describe(self) -> dict[str, object]:
         """For /debug/connections."""
-        return row(self, calls_out=int(self._waiting is not None))
+        return row(self, calls_out=int(self._waiting is not None), draining=self.draining)

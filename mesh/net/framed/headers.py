@@ -7,6 +7,7 @@ framed Thrift carries nothing of this, and its calls get the contract's deadline
     caller             the caller's name
     traceparent        W3C Trace Context
     $mesh$baggage-KEY  baggage, as over TChannel
+    $mesh$draining     in an answer: why the instance takes no more calls
     $mesh$error        in an error's answer: its name in mesh.errors, finer than a TApplicationException's type
 """
 
@@ -25,6 +26,7 @@ TIMEOUT = "client_timeout"
 CALLER = "caller"
 TRACE = "traceparent"
 ERROR = "$mesh$error"
+DRAINING = "$mesh$draining"
 KNOWN = frozenset((TIMEOUT, CALLER, TRACE))
 
 UNKNOWN_CALLER = "unknown"  # the caller's name, of a call that bears none

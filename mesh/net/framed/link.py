@@ -13,7 +13,7 @@ from typing import cast
 
 from mesh.call import Clock, Timer
 from mesh.errors import MeshError, from_wire
-from mesh.net.framed.headers import ERROR, to_call
+from mesh.net.framed.headers import DRAINING, ERROR, to_call
 from mesh.net.framed.keepalive import keep_alive
 from mesh.net.framed.names import Names
 from mesh.net.inbound import MAX_SERVING_BYTES, Dispatcher
@@ -61,6 +61,7 @@ class FramedLink(asyncio.Protocol):
         self._going_on = False  # requests that were read already are about to be taken
         self._reading = True
         self._told_of_oneways = False
+        self._left: asyncio.Future[None] | None = None  # for who waits for the end
         self.gone = False
         self.protocol = "framed"
         self.remote = "?"
@@ -156,6 +157,8 @@ class FramedLink(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._left is not None and not self._left.done():
+            self._left.set_result(None)
         self._dispatcher.link_closed(self)
         self._owner.closed(self, reason)
 
@@ -233,7 +236,7 @@ class FramedLink(asyncio.Protocol):
             if was_full and transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
                 self._end(f"the peer has left more than {MAX_UNREAD_BYTES} bytes unread")
                 transport.abort()
-        if self._wire.drained:
+        if self._wire.drained and not self._hears_farewells:
             self.close(self.draining or "drained")
 
     def _rearm(self) -> None:
@@ -251,14 +254,25 @@ class FramedLink(asyncio.Protocol):
 
     # -- ending
 
+    @property
+    def _hears_farewells(self) -> bool:
+        return self.protocol == "theader"
+
     def drain(self, reason: str) -> None:
-        """The connection ends with its last answer: the protocol has no word for "no more calls"."""
+        """Ends the connection with its last answer: plain frames have no word for "no more calls".
+
+        In THeader each answer says so. Such a connection is left to the peer to close, and what it still sends is
+        declined by name, so that a mesh client loses no call.
+        """
         self.draining = reason
-        self._wire.drain()
+        self._wire.drain({DRAINING: reason})
         self.flush()
 
     async def round_trip(self) -> None:
-        """Nothing in the protocol asks the peer for a sign."""
+        """Nothing in the protocol asks the peer for a sign; in THeader, until it has gone."""
+        if self._hears_farewells and not self.gone:
+            self._left = self.loop.create_future()
+            await self._left
 
     def close(self, reason: str) -> None:
         """Ends the connection; what was answered is still written."""

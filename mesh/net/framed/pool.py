@@ -80,7 +80,9 @@ class Pool:
         return FramedCaller(self._form, self._pools.limits, self._pools.owner)
 
     def _give_back(self, connection: FramedCaller) -> None:
-        if connection.usable:
+        if connection.draining is not None:
+            connection.finish(f"the peer is draining: {connection.draining}")
+        elif connection.usable:
             clock = self._pools.clock
             timer = clock.call_at(clock.now() + IDLE_S, connection.finish, f"unused for {IDLE_S:g} s")
             self._idle.append((connection, timer))

@@ -20,7 +20,7 @@ from mesh.net.framed.caller import FramedCaller
 from mesh.net.framed.headers import ERROR, request_texts
 from mesh.net.framed.pool import Pools
 from mesh.net.mapping import application_headers
-from mesh.net.send import DIAL_SHARE
+from mesh.net.send import DIAL_SHARE, DRAIN_AVOID_S
 from mesh.wire import CallRefused
 from mesh.wire.thrift import Answered, Closed, Form, application
 
@@ -56,7 +56,11 @@ def framed_sender(pools: Pools, method: Method, clock: Clock, form: Form) -> Ser
             return _failed(BadRequest(error.reason), call)
         if isinstance(answer, Closed):
             return _failed(ProtocolError(answer.reason) if answer.breach else NetworkError(answer.reason), call)
-        return Reply(OK, peer=call.peer) if answer is None else _to_reply(call, method, answer)
+        if answer is None:
+            return Reply(OK, peer=call.peer)
+        if connection.draining is not None:
+            call.endpoint.avoid(now() + DRAIN_AVOID_S)
+        return _to_reply(call, method, answer)
 
     def _texts(call: Call) -> dict[str, str]:
         if form == "theader":

@@ -61,6 +61,7 @@ class ServerConnection:
         self._partial_since: float | None = None  # since when a frame is not all here
         self._unread_since: float | None = None  # since when the peer leaves our answers unread
         self._draining = False
+        self._farewell: Mapping[str, str] = _NO_TEXTS
         self.cut_short = False  # too much was under way to take all that was read
         self.held_bytes = 0  # answers that wait for one before them
         self.closing = False
@@ -210,10 +211,16 @@ class ServerConnection:
     def _frame(self, entry: _Entry, kind: Kind, body: bytes, texts: Mapping[str, str]) -> bytes:
         """In the form in which the request came. Raises HeaderError."""
         message = envelope.write(kind, entry.name, entry.seqid, body)
-        if entry.header is not None:
-            flags, seqid = entry.header
-            message = theader.write(flags & OUT_OF_ORDER, seqid, texts, message, self._limits)
-        return framed(message)
+        if entry.header is None:
+            return framed(message)
+        flags, seqid = entry.header
+        try:
+            told = {**texts, **self._farewell} if self._farewell else texts
+            return framed(theader.write(flags & OUT_OF_ORDER, seqid, told, message, self._limits))
+        except HeaderError:
+            if not self._farewell:
+                raise
+            return framed(theader.write(flags & OUT_OF_ORDER, seqid, texts, message, self._limits))
 
     def _answer(self, entry: _Entry, frame: bytes) -> None:
         if entry.answer is not None:  # oneway, or told already that its time was up
@@ -258,9 +265,11 @@ class ServerConnection:
 
     # -- ending
 
-    def drain(self) -> None:
-        """No new calls are wanted: the connection ends with the last answer. The protocol can say no more than that."""
+    def drain(self, farewell: Mapping[str, str] = _NO_TEXTS) -> None:
+        """No new calls are wanted. `farewell` goes with every answer in THeader from here on; plain frames have no room
+        for such a word."""
         self._draining = True
+        self._farewell = farewell
 
     @property
     def drained(self) -> bool:

@@ -180,6 +180,41 @@ async def test_a_drained_connection_ends_with_its_last_answer(network):
         assert handler.ended == ["done"]
 
 
+async def test_in_theader_a_drained_connection_is_told_and_left_to_its_peer(network):
+    async with LocalMesh(network) as mesh:
+        handler = Sleeper()
+        node = await mesh.serve(interop.Echo, handler)
+        async with raw(network, node.address) as peer:
+            peer.write(frame(theader(slow(60)[4:])))
+            await eventually(lambda: handler.running == 1)
+            stopping = asyncio.create_task(node.stop())
+            farewell = texts({"$mesh$draining": "test-echo is stopping"})
+            answer = await peer.frame()
+            assert answer == theader(answer[-len(message("slow")) - 11 :], farewell)
+            peer.write(frame(theader(touch("late", 2)[4:])))
+            refused = await peer.frame()
+            assert b"\x0b$mesh$error\x08declined" in refused
+            assert not stopping.done()
+            peer.transport.abort()
+            await stopping
+        assert handler.ended == ["done"]
+
+
+async def test_who_has_its_peers_fixed_loses_no_call_over_theader(network):
+    async with LocalMesh(network) as mesh:
+        nodes = [await mesh.serve(interop.Echo, Echo(), name=f"echo-{number}") for number in range(2)]
+        caller = await mesh.node("caller")
+        peers = [node.address for node in nodes]
+        client = caller.client(interop.Echo, peers=peers, protocol="theader")
+        for _ in range(10):  # a connection to each of them stands
+            await client.tick("x")
+        stopping = asyncio.create_task(nodes[0].stop())
+        while not stopping.done():
+            await client.tick("x")
+        await stopping
+        assert {connection["remote"] for connection in caller._links.describe()} == {peers[1]}
+
+
 @virtual_time
 async def test_a_handler_that_ignores_its_end_holds_up_its_connection_no_longer():
     class Deaf(Echo):

@@ -298,6 +298,18 @@ def test_draining_ends_with_the_last_answer():
     assert peer.drained
 
 
+def test_a_farewell_goes_with_every_answer_in_theader():
+    peer = server(Limits(headers=2))
+    events = peer.receive(frame(theader(message())) * 2 + call(), 0.0)
+    peer.drain({"bye": "now"})
+    peer.respond(events[0].id, b"\0", {"a": "1"})
+    assert peer.data_to_send() == frame(theader(message(kind=REPLY), texts({"a": "1", "bye": "now"})))
+    peer.respond(events[1].id, b"\0", {"a": "1", "b": "2"})  # no room for it: the answer comes first
+    assert peer.data_to_send() == frame(theader(message(kind=REPLY), texts({"a": "1", "b": "2"})))
+    peer.respond(events[2].id, b"\0", {})
+    assert peer.data_to_send() == call(kind=REPLY)
+
+
 def test_an_end_within_a_frame_is_told():
     peer = server()
     peer.receive(call()[:7], 0.0)
