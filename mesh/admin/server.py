@@ -263,7 +263,10 @@ def _from_this_machine(request: HTTPServerRequest) -> bool:
     stream: IOStream | None = getattr(request.connection, "stream", None)
     if stream is None or stream.socket is None:
         return False
-    near, far = (ipaddress.ip_address(end[0].partition("%")[0]) for end in _ends(stream.socket))
+    try:
+        near, far = (ipaddress.ip_address(end[0].partition("%")[0]) for end in _ends(stream.socket))
+    except OSError:  # it has hung up
+        return False
     return near == far or far.is_loopback
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -90,7 +91,11 @@ def _holder(address: str) -> str:
     except PermissionError:
         return "not allowed to this user"
     except OSError as error:
-        return f"taken by {_who_listens(int(port))}" if error.errno == 98 else f"impossible: {error.strerror}"
+        return (
+            f"taken by {_who_listens(int(port))}"
+            if error.errno == errno.EADDRINUSE
+            else f"impossible: {error.strerror}"
+        )
     return ""
 
 
