@@ -41,7 +41,7 @@ def start(source: Source, name: str, arguments: list[str], *, json: bool) -> int
     config = source.read()
     directory = source.path.parent.resolve()
     run = directory / FOLDER / (name or config.name or plan.default_name(directory))
-    if reach.look(run).answers:
+    if reach.answers(run):
         raise CommandError(
             f"the cluster {run.name!r} runs in {directory} already",
             code=exits.NO,
@@ -61,7 +61,7 @@ def start(source: Source, name: str, arguments: list[str], *, json: bool) -> int
     try:
         answer = running.ask(found, "ready", timeout_s=None)
     except CommandError as error:
-        if not reach.look(run).answers:
+        if not reach.answers(run):
             raise _ended(child, errors) from None
         raise CommandError(
             str(error), code=exits.NO, advice="what is ready goes on running: mesh ps, mesh logs, mesh down"
@@ -79,9 +79,9 @@ def _reached(run: Path, child: subprocess.Popen[bytes], errors: Path) -> Found:
     while time.monotonic() < until:
         if child.poll() is not None:
             raise _ended(child, errors)
-        found = reach.look(run)
+        found = Found(run, answers=True, held=True)
         # Another one may have been quicker to take the name; ours is about to say so.
-        if found.answers and running.ask(found, "ps")["pid"] == child.pid:
+        if reach.answers(run) and running.ask(found, "ps")["pid"] == child.pid:
             return found
         time.sleep(POLL_S)
     child.terminate()

@@ -57,10 +57,16 @@ class Found:
 
 def look(run: Path) -> Found:
     """Whether the cluster in `run` runs."""
+    there = answers(run)
+    return Found(run, there, there or held(run))
+
+
+def answers(run: Path) -> bool:
+    """Whether a supervisor takes commands; the lock is left alone."""
     connection = _connect(run)
     if connection is not None:
         connection.close()
-    return Found(run, connection is not None, connection is not None or held(run))
+    return connection is not None
 
 
 def held(run: Path) -> bool:

@@ -21,6 +21,9 @@ FOLDER = ".mesh"
 LOCK = "lock"
 # What a keeper may need after its supervisor was killed (keeper.GIVE_UP_S), and a little.
 TAKEOVER_S = 6.0
+# Who looks whether the lock is taken (`reach.held`) has it for a moment; its file may be empty then, or tell of a pid
+# that has another owner by now.
+LOOK_S = 0.3
 
 
 class ClusterError(Exception):
@@ -71,12 +74,12 @@ class RunDirectory:
         self.lock_fd = -1
 
     async def _acquire(self) -> None:
-        until = time.monotonic() + TAKEOVER_S
+        begun = time.monotonic()
         while not self._try_lock():
-            holder = _pid_in(self.lock_fd)
-            if _alive(holder) or time.monotonic() > until:
+            holder, waited_s = _pid_in(self.lock_fd), time.monotonic() - begun
+            if waited_s > (LOOK_S if _alive(holder) else TAKEOVER_S):
                 raise ClusterError(self._refusal(holder))
-            await asyncio.sleep(0.05)  # its supervisor is dead; the keeper is still clearing up
+            await asyncio.sleep(0.02)  # its supervisor is dead; the keeper is still clearing up
         os.ftruncate(self.lock_fd, 0)
         os.pwrite(self.lock_fd, f"{os.getpid()}\n".encode(), 0)
 

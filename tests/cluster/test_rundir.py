@@ -1,5 +1,7 @@
 """The run directory's lock: one cluster at a time, and nothing stale in the way."""
 
+import asyncio
+import fcntl
 import json
 import os
 
@@ -19,6 +21,15 @@ async def test_a_second_one_is_refused_and_told_what_to_do(tmp_path):
             assert part in str(caught.value)
         async with RunDirectory(tmp_path, "city-2"):
             pass
+
+
+async def test_who_only_looks_keeps_nobody_from_starting(tmp_path):
+    (tmp_path / ".mesh" / "city").mkdir(parents=True)
+    looking = os.open(tmp_path / ".mesh" / "city" / "lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(looking, fcntl.LOCK_SH)  # as mesh ps does, in the moment in which the first cluster begins
+    asyncio.get_running_loop().call_later(0.05, os.close, looking)
+    async with RunDirectory(tmp_path, "city") as run:
+        assert run.owned
 
 
 async def test_it_can_be_taken_again_and_begins_clean(tmp_path):
