@@ -20,6 +20,9 @@ import mesh
 from tests.node.interop import interop
 node = mesh.blocking.Node("forker", env={{}})
 client = node.client(interop.Echo, peers=[os.environ["ADDRESS"]])
+def touch(text, client=client):
+    with mesh.deadline(ms=30_000):  # a busy machine's business
+        return client.touch(text)
 """
 LOOPS = pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 
@@ -40,7 +43,7 @@ def work(number):
     try:
         while not stop.is_set():
             text = f"{number} {counts[number]}"
-            assert client.touch(text) == text
+            assert touch(text) == text
             counts[number] += 1
     except BaseException as error:
         errors.append(error)
@@ -52,8 +55,8 @@ for round in range(6):
     if child == 0:
         assert repr(node) == "<mesh.blocking.Node 'forker', not started>", node
         for at in range(20):
-            assert client.touch(f"child {at}") == f"child {at}"
-        del client, node
+            assert touch(f"child {at}") == f"child {at}"
+        del client, node, touch
         gc.collect()
         if round % 2:
             os._exit(0)
@@ -67,7 +70,7 @@ stop.set()
 for thread in threads:
     thread.join()
 assert not errors, errors
-print(json.loads(client.touch("seen"))["opened"])
+print(json.loads(touch("seen"))["opened"])
 """
 
 
@@ -78,7 +81,7 @@ def test_children_start_afresh_while_the_parents_threads_go_on(echo, loop):
 
 
 CHILD_HOLDS_NOTHING = """
-client.touch("x")
+touch("x")
 reads, writes = os.pipe()
 if os.fork() == 0:
     os.close(writes)
@@ -88,7 +91,7 @@ node.close()
 other = mesh.blocking.Node("other", env={})
 asking = other.client(interop.Echo, peers=[os.environ["ADDRESS"]])
 until = time.monotonic() + 10
-while (standing := json.loads(asking.touch("seen"))["standing"]) != 1 and time.monotonic() < until:
+while (standing := json.loads(touch("seen", asking))["standing"]) != 1 and time.monotonic() < until:
     time.sleep(0.01)
 print(standing)
 """
@@ -103,17 +106,17 @@ def test_a_child_that_never_calls_keeps_no_connection_of_its_parents_open(echo, 
 PREFORK = """
 import multiprocessing
 def task(number):
-    with mesh.headers({"task": str(number)}):
+    with mesh.headers({"task": str(number)}), mesh.deadline(ms=30_000):
         assert client.headers() == {"task": str(number)}
-    return client.touch(f"{number} of {os.getpid()}")
-client.touch("before")  # as an application that was loaded before its workers were forked
+    return touch(f"{number} of {os.getpid()}")
+touch("before")  # as an application that was loaded before its workers were forked
 with multiprocessing.get_context("fork").Pool(4, maxtasksperchild=5) as pool:
     answers = pool.map(task, range(60), chunksize=1)
-    own = [client.touch(str(number)) for number in range(60)]
+    own = [touch(str(number)) for number in range(60)]
 assert own == [str(number) for number in range(60)]
 assert [answer.split()[0] for answer in answers] == own, answers
 workers = {answer.split()[2] for answer in answers}
-print(len(workers) >= 8, str(os.getpid()) in workers, client.touch("after"))
+print(len(workers) >= 8, str(os.getpid()) in workers, touch("after"))
 """
 
 
@@ -127,7 +130,7 @@ FORK_DURING_STARTS = """
 def work():
     while not stop.is_set():
         with mesh.blocking.Node("brief", env={}) as brief:
-            brief.client(interop.Echo, peers=[os.environ["ADDRESS"]]).touch("x")
+            touch("x", brief.client(interop.Echo, peers=[os.environ["ADDRESS"]]))
 stop = threading.Event()
 threads = [threading.Thread(target=work) for _ in range(3)]
 for thread in threads:
@@ -136,9 +139,9 @@ for round in range(40):
     child = os.fork()
     if child == 0:
         signal.alarm(20)  # ends it if it hangs
-        work = client.touch("x")
+        touch("x")
         with mesh.blocking.Node("young", env={}) as young:
-            young.client(interop.Echo, peers=[os.environ["ADDRESS"]]).touch("x")
+            touch("x", young.client(interop.Echo, peers=[os.environ["ADDRESS"]]))
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
 stop.set()
@@ -155,10 +158,10 @@ def test_forks_while_other_threads_start_and_close_nodes(echo):
 
 PREEXEC = """
 import subprocess
-client.touch("x")
+touch("x")
 for _ in range(5):
     assert subprocess.run(["true"], preexec_fn=lambda: None).returncode == 0
-print(client.touch("y"), json.loads(client.touch("seen"))["opened"])
+print(touch("y"), json.loads(touch("seen"))["opened"])
 """
 
 
