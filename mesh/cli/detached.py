@@ -61,7 +61,7 @@ def start(source: Source, name: str, arguments: list[str], *, json: bool) -> int
     try:
         answer = running.ask(found, "ready", timeout_s=None)
     except CommandError as error:
-        if not reach.answers(run):
+        if not reach.answers(run) or running.ask(found, "ps")["stopping"]:
             raise _ended(child, errors) from None
         raise CommandError(
             str(error), code=exits.NO, advice="what is ready goes on running: mesh ps, mesh logs, mesh down"
@@ -94,6 +94,8 @@ def _ended(child: subprocess.Popen[bytes], errors: Path) -> CommandError:
         code = child.wait(ENDING_S)
     except subprocess.TimeoutExpired:
         return CommandError(f"the supervisor (pid {child.pid}) stops", code=exits.NO, advice="mesh logs says why")
+    if code == 0:
+        return CommandError("the cluster was stopped before it was ready", code=exits.NO)
     said = errors.read_text(encoding="utf-8", errors="replace").strip()
     return CommandError(said or f"the supervisor ended with {code}", code=code if code > 0 else exits.NO)
 

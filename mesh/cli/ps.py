@@ -63,6 +63,8 @@ def show(answer: dict[str, Any]) -> None:
     for one in answer["instances"]:
         if one["detail"] and one["state"] != "ready":
             print_line(f"{one['id']}: {one['detail']}")
+    if answer["stopping"]:
+        print_line("it stops")
     if answer.get("under_way"):
         print_line(f"{answer['under_way']} is under way")
 

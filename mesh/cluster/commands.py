@@ -60,6 +60,8 @@ class Commands:
             await _while_there(asker, self._cluster.ready())
         finally:
             forget()
+        if self._cluster.stopping:  # nothing is wanted any more, so that nothing is missing
+            raise ClusterError("the cluster stops")
         return self._everything()
 
     def _everything(self) -> dict[str, Any]:
@@ -68,6 +70,7 @@ class Commands:
         return {
             "name": cluster.name,
             "pid": os.getpid(),
+            "stopping": cluster.stopping,
             "directory": str(cluster.directory),
             "file": str(self._source.path),
             "overlays": list(self._source.overlays),

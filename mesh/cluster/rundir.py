@@ -104,8 +104,12 @@ class RunDirectory:
 def write_atomic(path: Path, text: str) -> None:
     """Writes beside `path`, then renames over it."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
-    new.write_text(text, encoding="utf-8")
-    os.replace(new, path)
+    try:
+        new.write_text(text, encoding="utf-8")
+        os.replace(new, path)
+    except OSError:
+        new.unlink(missing_ok=True)  # a full disk: half a file helps nobody
+        raise
 
 
 def _pid_in(fd: int) -> int:

@@ -308,6 +308,17 @@ def test_what_does_not_get_ready_is_said_and_the_rest_runs(project):
     project.ok("down")
 
 
+def test_stopped_while_it_starts(project):
+    project.plan(alpha={"env": {"FAKE_READY_AFTER_S": "60"}})
+    starting = project.start("up", "-d")
+    eventually(lambda: project.mesh("ps")[0] == 0)
+    project.ok("down")
+    out, err = starting.communicate(timeout=30)
+    assert (starting.returncode, out) == (1, "")
+    assert "the cluster was stopped before it was ready" in err
+    assert project.processes() == []
+
+
 def test_a_plan_that_cannot_be_read_starts_nothing(project):
     project.plan(extra="nme = 1\n")
     code, _, err = project.mesh("up", "-d")
