@@ -6,6 +6,7 @@ state, so that a log of it reads well; JSON has one object a line, with `event` 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -73,7 +74,7 @@ class Lines:
         pass
 
     def _line(self, text: str) -> None:
-        print(text, file=self._out, flush=True)
+        _print(text, self._out)
 
 
 class Silent:
@@ -133,7 +134,13 @@ class JsonLines:
         pass
 
     def _event(self, event: str, **fields: object) -> None:
-        print(json.dumps({"event": event, **fields}), file=self._out, flush=True)
+        _print(json.dumps({"event": event, **fields}), self._out)
+
+
+def _print(line: str, out: TextIO) -> None:
+    """A reader that went away (`| head`) costs lines: the cluster goes on, and above all can still be stopped."""
+    with contextlib.suppress(OSError):
+        print(line, file=out, flush=True)
 
 
 class LiveTable:

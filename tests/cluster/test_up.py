@@ -263,3 +263,18 @@ def test_plain_lines_where_there_is_no_terminal(up, tmp_path):
     assert lines[2] == "alpha-1 ready"
     assert "registry file://" in lines[3]
     assert "\x1b" not in "".join(lines)
+
+
+def test_a_reader_that_goes_away_keeps_nobody_from_stopping_it(up, tmp_path):
+    one = up("--json", alpha={})
+    one.events_until("starting")
+    one.process.stdout.close()
+    one.process.stderr.close()
+    state = tmp_path / ".mesh" / tmp_path.name / "state.json"
+    until = time.monotonic() + 20
+    while not (state.exists() and '"ready"' in state.read_text()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    one.process.send_signal(signal.SIGTERM)
+    one.process.wait(20)
+    assert one.processes() == []
