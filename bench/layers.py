@@ -132,7 +132,7 @@ def codec_us(method: Method) -> dict[str, float]:
 
 async def server_us(node: Node) -> dict[str, float]:
     """From the bytes of a call to the bytes of its answer, in this process."""
-    link = node._link(dialler=False)
+    link = node._doors.link(dialler=False)
     link.connection_made(_Sink())
     link.data_received(frames.init_request())
     call, number = frames.call(), 0

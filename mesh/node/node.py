@@ -30,11 +30,12 @@ from mesh.contract.model import Method, Service
 from mesh.contract.typing import ServiceOf
 from mesh.discovery import Registry, open_registry
 from mesh.filters import CallMetrics, debuggable
-from mesh.net import CONNECT_S, Arrival, FramedLink, Link, Links, Listener, Network, Peers, Pools, TcpNetwork
+from mesh.net import CONNECT_S, Links, Listener, Network, Peers, Pools, TcpNetwork
 from mesh.node import debugging
 from mesh.node.announce import announcement
 from mesh.node.calling import Calling, Protocol
 from mesh.node.docs import NodeDocs
+from mesh.node.doors import EPHEMERAL, Doors
 from mesh.node.drift import Drift
 from mesh.node.judging import Judging
 from mesh.node.meta import meta_for
@@ -45,13 +46,12 @@ from mesh.node.serving import Serving
 from mesh.node.threads import HandlerThreads
 from mesh.node.usage import Usage
 from mesh.version import VERSION
-from mesh.wire import Identity, Limits
+from mesh.wire import Limits
 
 log = logging.getLogger("mesh.node")
 
 C = TypeVar("C")
 H = TypeVar("H")
-EPHEMERAL = "0.0.0.0:0"  # how TChannel says "nobody can dial me"
 
 
 class Node:
@@ -108,7 +108,6 @@ class Node:
             self.metrics.register(collector)
         self._parts = Parts()
         self._presence = Presence()
-        self._announcement: dict[str, str] = {}  # what the init frame says besides, once it listens
         self._listener: Listener | None = None
         self._state = "new"  # new, open, starting, ready, stopping, stopped
         self._stop_asked: asyncio.Event | None = None
@@ -136,12 +135,20 @@ class Node:
         self._serving = Serving(
             **common, calls=self._server_calls, threads=self._threads, links=self._links, usage=self._usage
         )
+        self._doors = Doors(
+            self.name,
+            limits=self._limits,
+            clock=self.clock,
+            serving=self._serving,
+            links=self._links,
+            framed_calls=self._protocols.framed,
+        )
         virtual = getattr(asyncio.get_running_loop(), "virtual_time", False)
         self._drift = Drift(Judging(self.name, self.clock, apart=not virtual), self.clock)
         self.metrics.register(self._drift)
         self._peers = Peers(
             self._network,
-            lambda: self._link(dialler=True),
+            lambda: self._doors.link(dialler=True),
             connected=self._drift.connected,
             connect_s=CALL_S if self.config.debug else CONNECT_S,
         )
@@ -164,35 +171,6 @@ class Node:
 
     async def __aexit__(self, *exc: object) -> None:
         await self.stop()
-
-    def _link(self, *, dialler: bool) -> Link:
-        return Link(
-            dialler=dialler,
-            local=Identity(self.address, f"{self.name}[{os.getpid()}]", {} if dialler else self._announcement),
-            limits=self._limits,
-            clock=self.clock,
-            inbound=self._serving.dispatcher,
-            owner=self._links,
-        )
-
-    def _framed_link(self) -> FramedLink:
-        return FramedLink(
-            limits=self._limits,
-            clock=self.clock,
-            dispatcher=self._serving.dispatcher,
-            names=self._serving.names,
-            owner=self._links,
-            calls=self._protocols.framed,
-        )
-
-    def _arrival(self) -> Arrival:
-        return Arrival(
-            tchannel=lambda: self._link(dialler=False),
-            framed=self._framed_link,
-            limits=self._limits,
-            clock=self.clock,
-            owner=self._links,
-        )
 
     # -- what it is made of
 
@@ -311,13 +289,13 @@ class Node:
             await self._outer.enter_async_context(Watchdog(self.config.watchdog, metrics=self.metrics))
         await self._parts.enter()
         if self._serving.services:
-            self._announcement = announcement(self._serving.services)
+            self._doors.announcement = announcement(self._serving.services)
             try:
-                self._listener = await self._network.listen(self.config.listen, self._arrival)
+                self._listener = await self._network.listen(self.config.listen, self._doors.arrival)
             except OSError as error:
                 where = f"{self.name} cannot listen at {self.config.listen}"
                 raise OSError(error.errno, f"{where}: {error.strerror}; listen= or MESH_LISTEN says where") from error
-            self.address = self.config.advertise or self._listener.address
+            self.address = self._doors.address = self.config.advertise or self._listener.address
             if self.registry is not None:
                 await self._presence.register(
                     self.registry,
