@@ -140,7 +140,7 @@ async def test_a_client_made_after_the_connection_learns_it_too(mesh: LocalMesh)
 
 async def test_the_registry_tells_for_peers_that_do_not(mesh: LocalMesh) -> None:
     server = await serve(mesh, TEXT)
-    server._announcement = {}
+    server._doors.announcement = {}
     caller = await mesh.node("rider")
     judging_here(caller)
     client = caller.client(pricing(OURS))
@@ -153,7 +153,7 @@ async def test_the_registry_tells_for_peers_that_do_not(mesh: LocalMesh) -> None
 
 async def test_a_peer_that_tells_no_digest_is_not_asked(mesh: LocalMesh) -> None:
     server = await serve(mesh, TEXT)
-    server._announcement = {}
+    server._doors.announcement = {}
     async with Node("rider", network=mesh.network, admin="off", env={}) as caller:
         asked = judging_here(caller)
         await caller.client(pricing(OURS), peers=[server.address]).ping()
