@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import socket
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ def free_port() -> int:
 
 
 def main(kind: str) -> None:
+    # It logs a traceback for every connection that ends while a call is under way, which is how a measurement ends.
+    logging.disable(logging.CRITICAL)
     path = Path(__file__).resolve().parent.parent / "idl" / "interop.thrift"
     service = thriftpy2.load(str(path), module_name="interop_thrift").Echo
     port = free_port()
