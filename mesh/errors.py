@@ -93,6 +93,11 @@ class MeshError(Exception):
         self.limit_ms = limit_ms if self.limit_ms is None else self.limit_ms
         return self
 
+    @property
+    def advice(self) -> str:
+        """What to do about it, in the table's words, with the service's name where it is known."""
+        return self.kind.advice.replace("SERVICE", self.service or "SERVICE")
+
     def __str__(self) -> str:
         where = " ".join(part for part in (self.service, self.method) if part)
         if self.peer:

@@ -20,7 +20,7 @@ from mesh.cli.output import print_json, print_line
 from mesh.cluster import leftovers, reach
 from mesh.cluster.protocol import socket_path
 from mesh.cluster.reach import Found
-from mesh.cluster.rundir import TAKEOVER_S, ClusterError
+from mesh.cluster.rundir import STATE, TAKEOVER_S, ClusterError
 from mesh.cluster.state_file import unfinished
 
 POLL_S = 0.1
@@ -116,7 +116,7 @@ def _waits_for(found: Found) -> str:
 
 
 def _left(found: Found) -> bool:
-    return socket_path(found.run).exists() or (found.run / "state.json").exists()
+    return socket_path(found.run).exists() or (found.run / STATE).exists()
 
 
 def _clear(found: Found, *, json: bool = False) -> None:

@@ -33,7 +33,7 @@ def table() -> list[tuple[int, str, str]]:
         (USAGE, "usage", "wrong usage, or input that cannot be read"),
         (EXIT_DECLARED, "declared", "the method answered with an exception that its contract declares"),
         *((row.kind.exit, row.kind.name, row.kind.advice) for row in TABLE),
-        (INTERNAL, "internal", "a bug in mesh; run again with --debug for the stack"),
+        (INTERNAL, "internal", "a bug in mesh; mesh --debug COMMAND shows the stack"),
         (INTERRUPTED, "interrupted", "Ctrl-C"),
         (BROKEN_PIPE, "broken pipe", "the reader of the output went away"),
     ]

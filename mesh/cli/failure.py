@@ -87,13 +87,13 @@ def _of(error: Exception) -> Failure:
     if isinstance(error, RegistryError):
         error = unanswered(error)
     if isinstance(error, MeshError):
-        return Failure(str(error), error.kind.exit, error.kind.advice.replace("SERVICE", error.service or "SERVICE"))
+        return Failure(str(error), error.kind.exit, error.advice)
     if isinstance(error, CommandError):
         return Failure(str(error), error.code, error.advice)
     if isinstance(error, ConfigError):
         return Failure(str(error), exits.USAGE)
     text = f"internal error: {type(error).__name__}: {error}"
-    return Failure(text, exits.INTERNAL, "this is a bug in mesh; --debug shows where")
+    return Failure(text, exits.INTERNAL, "this is a bug in mesh; mesh --debug COMMAND shows where")
 
 
 def _print_object(failure: Failure) -> None:

@@ -1,4 +1,4 @@
-"""`mesh ps`: what runs. `mesh restart NAME...`, `mesh scale NAME=N...`: what shall run instead.
+"""`mesh ps`: what runs. `mesh restart NAME...`, `mesh scale SERVICE=N...`: what shall run instead.
 
 One rule: the answer comes from the supervisor; nothing here guesses from files or pids.
 """

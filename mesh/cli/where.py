@@ -13,13 +13,12 @@ from pathlib import Path
 
 from mesh.cli import exits
 from mesh.cli.exits import CommandError
+from mesh.cluster import reach
+from mesh.cluster.rundir import FOLDER, STATE
 from mesh.config import Config, check_address, load
 from mesh.discovery import Registry, RegistryError, open_registry
 from mesh.discovery.address import without_secrets
 from mesh.errors import Unreachable
-
-FOLDER = ".mesh"  # where `mesh up` keeps a cluster's state
-STATE = "state.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +99,8 @@ def _of_cluster(name: str | None, start: Path) -> RegistryAt:
         found = {path.parent.name: path for path in sorted((folder / FOLDER).glob(f"*/{STATE}"))}
         if name is not None:
             found = {key: path for key, path in found.items() if key == name}
+        if len(found) > 1:  # what was killed together with its keeper has left its state
+            found = {key: path for key, path in found.items() if _answers(path.parent)} or found
         if len(found) > 1:
             raise CommandError(
                 f"several dev clusters run in {folder}: {', '.join(found)}", advice="choose one with --cluster NAME"
@@ -112,6 +113,13 @@ def _of_cluster(name: str | None, start: Path) -> RegistryAt:
         code=exits.USAGE,
         advice="start one with mesh up, or say --registry URL, --peer HOST:PORT or MESH_REGISTRY=URL",
     )
+
+
+def _answers(run: Path) -> bool:
+    try:
+        return reach.answers(run)
+    except (OSError, reach.Unreachable):
+        return True  # it cannot be told, for instance because it is another user's
 
 
 def _url_in(path: Path) -> str:

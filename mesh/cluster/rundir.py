@@ -19,6 +19,7 @@ import psutil
 
 FOLDER = ".mesh"
 LOCK = "lock"
+STATE = "state.json"
 # What a keeper may need after its supervisor was killed (keeper.GIVE_UP_S), and a little.
 TAKEOVER_S = 6.0
 # Who looks whether the lock is taken (`reach.held`) has it for a moment; its file may be empty then, or tell of a pid
@@ -37,7 +38,7 @@ class RunDirectory:
         self.name = name
         self.path = directory.resolve() / FOLDER / name
         self.logs = self.path / "logs"
-        self.state_file = self.path / "state.json"
+        self.state_file = self.path / STATE
         self.peers_file = self.path / "peers.toml"
         self.lock_fd = -1
 

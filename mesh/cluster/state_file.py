@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mesh.cluster.instance import State
+from mesh.cluster.rundir import STATE
 
 _ENDED = (State.STOPPED, State.FAILED, State.WAITING)
 
@@ -26,7 +27,7 @@ def unfinished(run: Path) -> list[str]:
 
 def _services(run: Path) -> dict[str, list[dict[str, Any]]]:
     try:
-        services = json.loads((run / "state.json").read_text(encoding="utf-8"))["services"]
+        services = json.loads((run / STATE).read_text(encoding="utf-8"))["services"]
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return services if isinstance(services, dict) else {}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
-import os
 import socket
 import stat
 from collections import Counter
@@ -14,8 +12,10 @@ from typing import Any
 
 import psutil
 
+from mesh.cluster import reach
 from mesh.cluster.ports import HIGHEST, LOWEST
-from mesh.cluster.rundir import FOLDER
+from mesh.cluster.protocol import FILE as SOCKET
+from mesh.cluster.rundir import FOLDER, STATE
 from mesh.config import ConfigError
 from mesh.contract import ContractError
 from mesh.contract.lint import lint
@@ -163,31 +163,16 @@ def run_folders(patient: Patient) -> Finding:
     """`.mesh/NAME` of clusters that run, and of those that were killed and could not clear up."""
     running, stale = [], []
     for folder in sorted((patient.folder / FOLDER).glob("*")):
-        if _held(folder / "lock"):
+        if reach.held(folder):  # a mesh up, or its keeper
             running.append(folder.name)
-        elif (folder / "state.json").exists():
-            alive = _alive(folder / "state.json")
+        elif (folder / STATE).exists() or (folder / SOCKET).exists():
+            alive = _alive(folder / STATE)
             stale.append(f"{folder} (still running: {', '.join(alive)})" if alive else str(folder))
     if stale:
-        do = "mesh up takes the folder over; end what still runs by its pid; then remove state.json"
+        do = "mesh down ends what still runs of it and clears up"
         return warn(f"left behind by a mesh up that was killed: {', '.join(stale)}", do, stale=stale, running=running)
     what = f"running here: {', '.join(running)}" if running else "no cluster runs here, and none left a trace"
     return ok(what, running=running)
-
-
-def _held(lock: Path) -> bool:
-    """Whether a mesh up, or its keeper, has the folder: only the kernel's lock says so."""
-    try:
-        fd = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
 
 
 def _alive(state_file: Path) -> list[str]:

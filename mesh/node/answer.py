@@ -50,7 +50,7 @@ def error_of(error: MeshError) -> dict[str, Any]:
     return {
         "reason": error.reason,
         "text": str(error),
-        "advice": kind.advice,
+        "advice": error.advice,
         "blame": kind.blame.value,
         "may_have_run": kind.may_have_run,
         "repeat": kind.repeat.value,

@@ -154,6 +154,7 @@ async def test_failures_as_json(
     assert answer["outcome"] == outcome
     assert answer["error"]["exit"] == ran.code != 0
     assert answer["error"]["advice"]
+    assert "SERVICE" not in answer["error"]["advice"]  # it names the one that was asked
     assert answer["value"] is None
 
 

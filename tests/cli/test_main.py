@@ -75,7 +75,7 @@ def _raiser(error: BaseException) -> Callable[[argparse.Namespace], Any]:
         (
             KeyError("oops"),
             70,
-            "mesh: internal error: KeyError: 'oops'\n  -> this is a bug in mesh; --debug shows where\n",
+            "mesh: internal error: KeyError: 'oops'\n  -> this is a bug in mesh; mesh --debug COMMAND shows where\n",
         ),
         (KeyboardInterrupt(), 130, ""),
     ],

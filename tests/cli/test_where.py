@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import socket
 from pathlib import Path
 
 import pytest
 
 from mesh.cli import where
 from mesh.cli.exits import CommandError
+from mesh.cluster.protocol import socket_path
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +59,15 @@ def test_several(tmp_path: Path) -> None:
     _cluster(tmp_path, "two")
     with pytest.raises(CommandError, match=r"several dev clusters run in .*: one, two"):
         where.registry_at(_args(), tmp_path)
+
+
+def test_one_that_runs_beside_one_that_was_killed(tmp_path: Path) -> None:
+    _cluster(tmp_path, "killed")
+    _cluster(tmp_path, "runs")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(socket_path(tmp_path / ".mesh" / "runs")))
+        listener.listen()
+        assert where.registry_at(_args(), tmp_path).url == "consul://runs:8500"
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"registry": 3}', "{"])

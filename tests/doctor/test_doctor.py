@@ -186,9 +186,14 @@ def test_what_a_killed_cluster_left(patient: Patient) -> None:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         says(project.run_folders(patient), "ok", "running here: city")
-    says(project.run_folders(patient), "warn", "left behind", f"still running: a-1 pid {os.getpid()}", "state.json")
+    says(project.run_folders(patient), "warn", "left behind", f"still running: a-1 pid {os.getpid()}", "mesh down")
     (folder / "state.json").write_text("{")
     says(project.run_folders(patient), "warn", "left behind")
+    (folder / "state.json").unlink()  # the keeper did, but the socket is there until mesh down
+    (folder / "control.sock").touch()
+    says(project.run_folders(patient), "warn", "left behind", "mesh down")
+    (folder / "control.sock").unlink()
+    says(project.run_folders(patient), "ok", "none left a trace")
 
 
 def test_an_agent_to_start(patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
