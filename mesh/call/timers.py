@@ -7,6 +7,7 @@ up to one tick (and the loop's rounding) late, never early.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -40,6 +41,20 @@ class _Callback(Entry):
 
     def fire(self) -> object:
         return self._callback()
+
+
+class Expiry(Entry):
+    """Cancels the task when it fires, and remembers that it did."""
+
+    __slots__ = ("expired", "task")
+
+    def __init__(self, task: asyncio.Task[object]) -> None:
+        self.task = task
+        self.expired = False
+
+    def fire(self) -> None:
+        self.expired = True
+        self.task.cancel()
 
 
 class TimerWheel:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from mesh.call import Call, Clock, Driver, Entry, Filter, Reply, Service, TimerWheel
+from mesh.call import Call, Clock, Driver, Expiry, Filter, Reply, Service, TimerWheel
 from mesh.call.stack import MakeFilter
 from mesh.contract.model import Method
 from mesh.errors import CallTimeout
@@ -94,7 +94,7 @@ def _guard(clock: Clock, wheel: TimerWheel) -> Callable[[Call, Service, float, f
         assert task is not None, "a call runs inside a task"
         # As in asyncio.timeout: only a cancellation that is ours alone becomes a timeout; the caller's goes on up.
         outer_cancels = task.cancelling()
-        expiry = _Expiry(task)
+        expiry = Expiry(task)
         wheel.add(when, expiry)
         try:
             reply = await next(call)
@@ -109,20 +109,6 @@ def _guard(clock: Clock, wheel: TimerWheel) -> Callable[[Call, Service, float, f
         return reply
 
     return guarded
-
-
-class _Expiry(Entry):
-    """Cancels the task when it fires, and remembers that it did."""
-
-    __slots__ = ("expired", "task")
-
-    def __init__(self, task: asyncio.Task[object]) -> None:
-        self.task = task
-        self.expired = False
-
-    def fire(self) -> None:
-        self.expired = True
-        self.task.cancel()
 
 
 def _timed_out(call: Call, deadline: float, started: float, now: float, reason: str) -> Reply:
