@@ -14,7 +14,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mesh.cli import exits
 from mesh.cli.exits import CommandError
@@ -39,7 +39,13 @@ class UsageError(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises UsageError where argparse prints and exits; sub-parsers are of this class, too."""
+    """Raises UsageError where argparse prints and exits; sub-parsers are of this class, too.
+
+    An option is written out: what an abbreviation means changes with every new option, and `wants_json` reads none.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **settings})
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, self.prog, self.format_usage())

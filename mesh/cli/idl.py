@@ -28,7 +28,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     check.set_defaults(run=run_check)
 
     build = commands.add_parser("build", help="write a .pyi beside each contract, for mypy and pyright")
-    build.add_argument("paths", nargs="+", metavar="PATHS", help="a .thrift file, or a folder with all below it")
+    build.add_argument("paths", nargs="+", metavar="FILES", help="a .thrift file, or a folder with all below it")
     build.add_argument("--check", action="store_true", help="write nothing; exit 1 if a stub is missing or stale")
     build.add_argument("--json", action="store_true", help="print one JSON object")
     _include_dirs(build)

@@ -17,6 +17,7 @@ from typing import Any
 
 from mesh.call import context as scopes
 from mesh.cli import call, exits, idl_running, listing
+from mesh.cli.exits import CommandError
 from mesh.cli.output import print_json, print_line
 from mesh.cli.table import columns
 from mesh.discovery import Instance
@@ -64,11 +65,12 @@ async def run(args: argparse.Namespace) -> int:
     async with call.node_for(args) as node:
         answers = await _ask_all(node, await listing.instances_of(node, args))
     asked = [answer for answer in answers if answer.told is not None]
+    if not asked:
+        first = answers[0]
+        raise CommandError(f"no instance tells its use: {first.instance.address}: {first.problem}", code=first.code)
     for answer in answers:
         if answer.told is None:
             print_line(f"mesh: {answer.instance.address}: {answer.problem}", error=True)
-    if not asked:
-        return answers[0].code
     things, totals = _added_up(asked)
     if args.json:
         print_json(_as_dict(args.service, answers, things, totals))

@@ -70,7 +70,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def make_parser() -> argparse.ArgumentParser:
     """The parser with every subcommand, plug-ins included."""
     parser: argparse.ArgumentParser = Parser(
-        prog="mesh", description="An RPC service mesh: contracts, calls, discovery, a dev cluster.", allow_abbrev=False
+        prog="mesh", description="An RPC service mesh: contracts, calls, discovery, a dev cluster."
     )
     parser.add_argument("--version", action="version", version=f"mesh {VERSION} (Python {platform.python_version()})")
     parser.add_argument("--debug", action="store_true", help="show the stack of a failure")

@@ -92,6 +92,7 @@ async def _link_to(peers: Peers, endpoint: Endpoint, call: Call, now: float) -> 
         except (OSError, ValueError) as error:
             if isinstance(error, ConnectionRefusedError):
                 endpoint.refused()
+                return _at(Unreachable("cannot connect: connection refused"), call)
             return _at(Unreachable(f"cannot connect: {error}"), call)
     if not link.usable:
         endpoint.avoid(now + DRAIN_AVOID_S)

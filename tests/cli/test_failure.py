@@ -53,6 +53,7 @@ def test_every_failure_is_one_object(
     ("arguments", "text", "advice"),
     [
         (["list", "--jsn", "--json"], "unrecognized arguments: --jsn", "mesh --help"),
+        (["list", "--jso", "--json"], "unrecognized arguments: --jso", "mesh --help"),
         (["--json", "no-such-command"], "argument COMMAND: invalid choice: 'no-such-command'", "mesh --help"),
         (["idl", "check", "--json"], "the following arguments are required: FILES", "mesh idl check --help"),
         (["call", "shop", "--json", "--timeout", "0"], "argument --timeout: expected from 1", "mesh call --help"),

@@ -295,5 +295,8 @@ async def test_usage_where_nothing_is_deprecated_or_nobody_answers(run: Run, ser
     node = await serve(OURS)
     ran = await run("idl", "usage", "pricing", "--peer", node.address)
     assert (ran.code, ran.out) == (0, "nothing of pricing is deprecated\n")
-    ran = await run("idl", "usage", "pricing", "--peer", "127.0.0.1:1")
+    ran = await run("idl", "usage", "pricing", "--peer", "127.0.0.1:1", "--json")
     assert ran.code == Unreachable.kind.exit
+    error = json.loads(ran.err.splitlines()[-1])["error"]
+    assert error["name"] == "unreachable"
+    assert "cannot connect: connection refused" in error["text"]

@@ -44,6 +44,7 @@ def framed_sender(pools: Pools, method: Method, clock: Clock, form: Form) -> Ser
         except (OSError, ValueError) as error:
             if isinstance(error, ConnectionRefusedError):
                 endpoint.refused()
+                return _failed(Unreachable("cannot connect: connection refused"), call)
             return _failed(Unreachable(f"cannot connect: {error}"), call)
 
     async def _call(connection: FramedCaller, call: Call) -> Reply:
