@@ -18,9 +18,8 @@ from mesh.cli import exits, running
 from mesh.cli.exits import CommandError
 from mesh.cli.output import print_json, print_line
 from mesh.cluster import leftovers, reach
-from mesh.cluster.protocol import socket_path
 from mesh.cluster.reach import Found
-from mesh.cluster.rundir import STATE, TAKEOVER_S, ClusterError
+from mesh.cluster.rundir import TAKEOVER_S, ClusterError
 from mesh.cluster.state_file import unfinished
 
 POLL_S = 0.1
@@ -47,10 +46,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run_down(args: argparse.Namespace) -> int:
-    found = reach.here(Path.cwd(), args.cluster)
+    found = reach.live(Path.cwd(), args.cluster)
     if sum(one.answers for one in found) > 1:
         running.find(args)  # says that there are several
-    if not any(one.answers or one.held or _left(one) for one in found):
+    if not any(one.answers or one.held or one.left for one in found):
         which = f"no cluster {args.cluster!r}" if args.cluster else "no cluster"
         print_line(f"{which} runs in {Path.cwd()} or a folder above it", error=True)
     stopped, cleared = [], []
@@ -59,7 +58,7 @@ def run_down(args: argparse.Namespace) -> int:
         if settled.answers:
             stop(settled, now=args.now, timeout_s=args.timeout, json=args.json)
             stopped.append(one.name)
-        elif _left(one) and not any(other.answers for other in found):
+        elif one.left and not any(other.answers for other in found):
             _clear(one, json=args.json)
             cleared.append(one.name)
     if args.json:
@@ -113,10 +112,6 @@ def _lives(process: psutil.Process | None) -> bool:
 
 def _waits_for(found: Found) -> str:
     return ", ".join(unfinished(found.run)) or "its last processes"
-
-
-def _left(found: Found) -> bool:
-    return socket_path(found.run).exists() or (found.run / STATE).exists()
 
 
 def _clear(found: Found, *, json: bool = False) -> None:

@@ -9,14 +9,14 @@ import errno
 import fcntl
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mesh.cluster import protocol
 from mesh.cluster.protocol import ProtocolError, Request
-from mesh.cluster.rundir import FOLDER, LOCK
+from mesh.cluster.rundir import FOLDER, LOCK, STATE
 
 CONNECT_S = 5.0  # the supervisor's loop is never busy for so long
 _NOBODY = (errno.ENOENT, errno.ECONNREFUSED, errno.ENOTSOCK)
@@ -54,6 +54,11 @@ class Found:
     def directory(self) -> Path:
         return self.run.parent.parent
 
+    @property
+    def left(self) -> bool:
+        """Whether there is what a cluster takes away when it ends in good order."""
+        return protocol.socket_path(self.run).exists() or (self.run / STATE).exists()
+
 
 def look(run: Path) -> Found:
     """Whether the cluster in `run` runs."""
@@ -86,18 +91,32 @@ def held(run: Path) -> bool:
 
 def here(start: Path, name: str | None = None) -> list[Found]:
     """The run directories (called `name`, if that is given) of the nearest folder that has any: `start` or above."""
+    return next(_upwards(start, name), [])
+
+
+def live(start: Path, name: str | None = None) -> list[Found]:
+    """As `here`, but what has ended in good order hides nothing that runs, or was killed, in a folder above."""
+    nearest: list[Found] = []
+    for found in _upwards(start, name):
+        if any(one.answers or one.held or one.left for one in found):
+            return found
+        nearest = nearest or found
+    return nearest
+
+
+def _upwards(start: Path, name: str | None) -> Iterator[list[Found]]:
+    """The run directories of each folder that has any, from `start` upwards."""
     start = start.resolve()
     for folder in (start, *start.parents):
         runs = [lock.parent for lock in sorted((folder / FOLDER).glob(f"*/{LOCK}"))]
         found = [look(run) for run in runs if name is None or run.name == name]
         if found:
-            return found
-    return []
+            yield found
 
 
 def running(start: Path, name: str | None = None) -> Found:
     """The one cluster that runs there. Raises Unreachable: none does, several do, or one was killed."""
-    found = here(start, name)
+    found = live(start, name)
     answering = [one for one in found if one.answers]
     if len(answering) == 1:
         return answering[0]
