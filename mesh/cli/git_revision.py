@@ -17,7 +17,7 @@ from types import TracebackType
 from mesh.cli.exits import CommandError
 from mesh.contract.lint import MAX_LISTED
 from mesh.contract.problem import ContractError
-from mesh.contract.sources import MAX_FILE_BYTES, Source
+from mesh.contract.sources import MAX_FILE_BYTES, Source, decoded
 
 TIMEOUT_S = 60.0  # git answers these in milliseconds; a huge repository on a cold disk takes some seconds
 
@@ -97,12 +97,7 @@ class GitRevision:
             raise ContractError(shown, 0, "cannot be read: it is no file of that revision")
         if data is None:
             raise ContractError(shown, 0, f"larger than {MAX_FILE_BYTES} bytes; no contract is")
-        try:
-            text = data.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            raise ContractError(shown, line, f"not UTF-8: byte 0x{data[error.start]:02x}") from None
-        return Source(f"{self._commit}/{path}", shown, text)
+        return Source(f"{self._commit}/{path}", shown, decoded(data, shown))
 
     def include(self, includer: Source, path: str) -> Source | None:
         inside = includer.key.partition("/")[2]

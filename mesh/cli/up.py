@@ -105,8 +105,9 @@ def source_of(args: argparse.Namespace) -> Source:
         if args.only:
             config = config.only(args.only)
         if args.no_consul:
-            return config.without_consul()
-        config = config.joining(args.join or (), args.advertise or os.environ.get(ADVERTISE, ""))
+            config = config.without_consul()
+        else:
+            config = config.joining(args.join or (), args.advertise or os.environ.get(ADVERTISE, ""))
         if args.advertise and not config.consul.join:
             raise ConfigError("--advertise goes with --join: without it everything stays on loopback")
         return config

@@ -58,6 +58,15 @@ def include_fault(path: str) -> str | None:
     return None
 
 
+def decoded(data: bytes, shown: str) -> str:
+    """The text of a file that is shown as `shown`. Raises ContractError for what is not UTF-8, with its line."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ContractError(shown, line, f"not UTF-8: byte 0x{data[error.start]:02x}") from None
+
+
 class Files:
     """Files on disk, with more folders to look for includes in (after the includer's own)."""
 
@@ -76,12 +85,7 @@ class Files:
             raise ContractError(repr(shown), 0, f"cannot be read: {error}") from None
         if len(data) > MAX_FILE_BYTES:
             raise ContractError(shown, 0, f"larger than {MAX_FILE_BYTES} bytes; no contract is")
-        try:
-            text = data.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            raise ContractError(shown, line, f"not UTF-8: byte 0x{data[error.start]:02x}") from None
-        return Source(str(Path(path).resolve()), shown, text)
+        return Source(str(Path(path).resolve()), shown, decoded(data, shown))
 
     def include(self, includer: Source, path: str) -> Source | None:
         for folder in (Path(includer.shown).parent, *self._dirs):

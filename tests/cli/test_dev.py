@@ -70,6 +70,14 @@ def test_the_options_of_mesh_up_change_the_plan_here_as_well(plan):
     assert not config.consul.enabled
 
 
+@pytest.mark.parametrize("command", ["up", "dev"])
+def test_an_address_for_others_is_refused_where_there_are_none(plan, command, capsys):
+    file = [str(plan)] if command == "up" else ["--file", str(plan)]
+    for more in ([], ["--no-consul"]):
+        assert main([command, *file, "--advertise", "lo", *more]) == 2
+        assert "--advertise goes with --join" in capsys.readouterr().err
+
+
 ROOT = Path("/project")
 BROKEN = [Finding("/project/a.py", 3, Level.ERROR, "SyntaxError: invalid syntax")]
 
