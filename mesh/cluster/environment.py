@@ -30,6 +30,7 @@ OWN = (
     "MESH_INSTANCE",
     "MESH_LISTEN",
     "MESH_ADMIN",
+    "MESH_ADVERTISE",
     "MESH_REGISTRY",
     "MESH_DATA_DIR",
     "MESH_STATE",
