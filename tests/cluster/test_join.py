@@ -192,8 +192,10 @@ def test_services_of_two_hosts_call_each_other_and_outlive_their_consul_server(h
 
     hosts.start_consul(first)  # it remembers them, and is relieved of them
     eventually(lambda: hosts.own(first) == [])
-    for service in ids:
-        eventually(lambda name=service: [entry[:2] for entry in hosts.entries(first, name)] == [(second, ids[name])])
+    for service in ids:  # an agent that cannot tell the catalogue at once tries again after 15 to 30 s
+        eventually(
+            lambda name=service: [entry[:2] for entry in hosts.entries(first, name)] == [(second, ids[name])], 60.0
+        )
 
     report = json.loads(stop(caller))
     assert report["count"] > 100
