@@ -101,26 +101,17 @@ class Dispatcher:
         except HeaderError as error:
             self._refuse(link, event.id, BadRequest(f"application headers: {error}"))
             return
-        call_id = event.id
-        size = len(event.arg3)
-        if link.serving_bytes + size > MAX_SERVING_BYTES:
-            self._refuse(link, call_id, Busy(f"calls of this connection hold {link.serving_bytes} bytes already"))
-            return
-        self.in_flight += 1
-        link.serving_bytes += size
-        link.serving[call_id] = call.driver = running = Running(self._wheel)
-        running.task = task = eager.start(self._loop, self._serve(link, call_id, running, call, route.service))
-        if task is not None:  # it waits for something: from here on its deadline has to be watched
-            assert call.deadline is not None
-            running.watch(call.deadline)
+        refused = self._begin(link, event.id, call, route.service)
+        if refused is not None:
+            self._refuse(link, event.id, refused)
 
     def start(self, link: Caller, call_id: int, call: Call, service: Service) -> MeshError | None:
-        """Serves a call that came by another protocol. `call.deadline` is set. Returns why it does not.
-
-        The end of `call_received` again, which is the way of every TChannel call and spares itself this one.
-        """
+        """Serves a call that came by another protocol. `call.deadline` is set. Returns why it does not."""
         if self._draining is not None:
             return Declined(f"draining: {self._draining}")
+        return self._begin(link, call_id, call, service)
+
+    def _begin(self, link: Caller, call_id: int, call: Call, service: Service) -> MeshError | None:
         size = len(call.body)
         if link.serving_bytes + size > MAX_SERVING_BYTES:
             return Busy(f"calls of this connection hold {link.serving_bytes} bytes already")
@@ -128,7 +119,7 @@ class Dispatcher:
         link.serving_bytes += size
         link.serving[call_id] = call.driver = running = Running(self._wheel)
         running.task = task = eager.start(self._loop, self._serve(link, call_id, running, call, service))
-        if task is not None:
+        if task is not None:  # it waits for something: from here on its deadline has to be watched
             assert call.deadline is not None
             running.watch(call.deadline)
         return None
